@@ -6,7 +6,6 @@ import http.client
 import shutil
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -140,19 +139,6 @@ def protected(
     assert not [text for text in (_PASSWORD, secret, *_LEFTOVERS) if text in log]
 
 
-def test_prometheus_scrapes_with_certificate_and_password(
-    protected: Protected, run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
-) -> None:
-    """With scheme, tls_config and basic_auth."""
-    executable = require_program("prometheus", "prometheus")
-    scrape = {"scheme": "https", **_access(protected, tmp_path)}
-    prometheus = start_prometheus(run_program, executable, tmp_path, protected.exporter, scrape=scrape)
-
-    at = prometheus.after_two_scrapes(time.time())
-
-    assert prometheus.series("softswitch_exporter_build_info", at)
-
-
 def test_prometheus_discovers_each_switch_with_certificate_and_password(
     protected: Protected, run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
 ) -> None:
@@ -231,14 +217,6 @@ def test_a_certificate_with_another_name_is_rejected(protected: Protected) -> No
     other = protected.authority.issue("other-client", names="DNS:else.example")
     client = replace(protected.good, context=_trusting(protected.authority, other))
     assert {client.status(path) for path in ("/metrics", "/-/healthy")} == {403}
-
-
-def test_another_site_cannot_make_a_browser_reload(protected: Protected) -> None:
-    """A request with a foreign origin gets 403, although it has the password."""
-    good = protected.good
-    assert good.status("/-/reload", "POST", Origin="https://evil.example") == 403
-    assert good.status("/-/reload", "POST", Sec_Fetch_Site="cross-site") == 403
-    assert good.status("/-/reload", "POST", Origin=f"https://127.0.0.1:{good.port}") == 200
 
 
 def test_healthcheck(protected: Protected, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -158,7 +158,7 @@ async def test_tenants_before_their_alerts(pollers: Pollers) -> None:
         set_value(catalogue.QUEUE_CALLS_WAITING, code, {"q": 3.0})
         set_value(catalogue.QUEUE_LONGEST_WAIT, code, {"q": 9999.0})
         set_value(catalogue.QUEUE_AGENTS, code, {"q": agents}, part="online")
-    set_value(catalogue.TENANT_BALANCE, "WELL", 1000.0)
+    set_value(catalogue.TENANT_BALANCE, "WELL", 50.0)
     states = {"registered": 0.0, "unregistered": 3.0, "unknown": 3.0}
     set_value(catalogue.TENANT_EXTENSIONS, "WELL", states)
     set_value(catalogue.TRUNK_REGISTERED, "WELL", {"t3": 1.0})

@@ -88,11 +88,18 @@ async def test_switching(path: str, state: State, text: str, post: Post, exporte
     assert exporter.states == [(state, f"POST {path}")]
 
 
-async def test_what_cannot_be_polled(post: Post, exporter: _Exporter) -> None:
-    """The response has the reason, without secrets."""
+@pytest.mark.parametrize(
+    ("path", "failed"),
+    [
+        ("/-/activate", "Not switched"),
+        ("/-/reload", "Configuration not reloaded, keeping the previous one"),
+    ],
+)
+async def test_a_failure(path: str, failed: str, post: Post, exporter: _Exporter) -> None:
+    """The response has the reason, without secrets: an error in a new file may quote the old key."""
     exporter.error = StartError("switch pbx: tls: secret.pem is missing")
 
-    assert await post("/-/activate") == (500, "Not switched:\nswitch pbx: tls: ***.pem is missing\n")
+    assert await post(path) == (500, f"{failed}:\nswitch pbx: tls: ***.pem is missing\n")
 
 
 @pytest.mark.parametrize("path", _PATHS)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from exporter import __version__
 from exporter.threads import ThreadLimit
 from exporter.web.pages import missing_page, status_page
-from exporter.web.responses import static_files
 from exporter.web.tenant_rows import Filter
 
 _QUERY = {
@@ -215,14 +214,6 @@ async def test_links() -> None:
     assert all(link.startswith(("./", "#")) for link in links if link)
 
 
-async def test_the_state_is_in_title_and_icon() -> None:
-    """So that it shows in a tab."""
-    page = await _read(_switch(), state="warning", headline="2 warnings")
-
-    assert "2 warnings · softswitch-exporter" in page.texts
-    assert "./-/static/icon-warning.svg" in _links(page)
-
-
 async def test_notices() -> None:
     """A configuration that cannot be loaded is a banner with its errors; a dry run is a line."""
     page = await _read(
@@ -362,22 +353,18 @@ async def test_colors_are_not_the_only_marks() -> None:
             series_limited=True,
             valid_answer_age_seconds=None,
             refused_keys=["admin", *"ABCDE"],
-        )
+        ),
+        _switch(name="other", up=None),
     )
 
     for text in (
         "down",
+        "not tried yet",
         "open: sending only probes",
         "1,234: limited, some detail is dropped",
         "admin, A, B, C, D, …",
     ):
         assert text in page.texts
-
-
-@pytest.mark.parametrize(("up", "words"), [(True, "up"), (False, "down"), (None, "not tried yet")])
-async def test_states(up: bool | None, words: str) -> None:  # noqa: FBT001 -- a table
-    """The API of a switch is up, down or not tried."""
-    assert (await _read(_switch(up=up))).texts.count(words) == 1
 
 
 async def test_without_data() -> None:
@@ -448,28 +435,3 @@ async def test_a_path_cannot_become_markup() -> None:
     """The telemetry path is escaped in its attribute, and cannot be another scheme."""
     assert './m"><script>' in _links(await _read(telemetry_path='/m"><script>'))
     assert "./javascript:alert(1)" in _links(await _read(telemetry_path="/javascript:alert(1)"))
-
-
-async def test_nothing_is_inline() -> None:
-    """The page has no inline styles or scripts, so that the policy can forbid them."""
-    page = await _read(_switch())
-
-    assert page.tags.count("script") == 1
-    assert "style" not in page.tags
-    names = {name for name, _ in page.attributes}
-    assert not {name for name in names if name.startswith("on") or name == "style"}
-
-
-def test_every_file_is_there() -> None:
-    """Each file that the page or its script loads is served."""
-    files = static_files()
-
-    assert b'from "./words.js"' in files["/-/static/status.js"][0]
-    assert b'from "./filter.js"' in files["/-/static/status.js"][0]
-    assert b'from "./tables.js"' in files["/-/static/status.js"][0]
-    assert b'from "./tables.js"' in files["/-/static/tenant.js"][0]
-    assert {f"/-/static/icon-{state}.svg" for state in ("clear", "critical", "unknown", "warning")} <= {
-        *files
-    }
-    assert {path.rpartition(".")[2] for path in files} == {"js", "css", "svg"}
-    assert all(content for content, _ in files.values())

@@ -253,39 +253,34 @@ async def _full(tasks: list[asyncio.Task[None]]) -> list[bool]:
     return [isinstance(outcome, QueueFull) for outcome in outcomes]
 
 
-async def test_clients_are_served_round_robin() -> None:
-    """A client with many places gets no more turns than others while they wait."""
+@pytest.mark.parametrize(
+    ("lanes", "order"),
+    [
+        ("a a a a b b c", "a a b c a b a"),  # many places of a client
+        ("a1 a1 a2 a3 b1 b1 c1", "a1 a1 b1 c1 a2 b1 a3"),  # many users of a client
+    ],
+)
+async def test_clients_are_served_round_robin(lanes: str, order: str) -> None:
+    """A client gets no more turns than others while they wait; its users take turns among themselves."""
     queue, served = FairQueue(size=50, size_per_lane=9), list[str]()
-    await asyncio.gather(*_join(queue, served, "aaaabbc"))
-    assert "".join(served) == "aabcaba"
+    await asyncio.gather(*_join(queue, served, lanes.split()))
+    assert served == order.split()
 
 
-async def test_a_client_gets_no_more_turns_for_many_users() -> None:
-    """Its users take turns among themselves."""
-    queue, served = FairQueue(size=50, size_per_lane=9), list[str]()
-    await asyncio.gather(*_join(queue, served, ["a1", "a1", "a2", "a3", "b1", "b1", "c1"]))
-    assert served == ["a1", "a1", "b1", "c1", "a2", "b1", "a3"]
-
-
-async def test_a_client_with_many_users_does_not_fill_the_queue() -> None:
-    """Each of its users has one place, as has the newcomer."""
-    queue, served = FairQueue(size=4, size_per_lane=9), list[str]()
-    refused = await _full(_join(queue, served, ["a1", "a2", "a3", "a4", "b1", "a5"]))
-    assert "b1" in served
-    assert refused.count(True) == 2
-
-
-async def test_each_lane_is_limited() -> None:
-    """Other lanes can still join."""
-    queue, served = FairQueue(size=50, size_per_lane=2), list[str]()
-    assert await _full(_join(queue, served, "aaab")) == [False, False, True, False]
-
-
-async def test_a_full_queue_is_shared() -> None:
-    """A newcomer takes the newest place of the client with the most, unless it has as many."""
-    queue, served = FairQueue(size=4, size_per_lane=9), list[str]()
-    assert await _full(_join(queue, served, "aaaaba")) == [False, False, False, True, False, True]
-    assert sorted(served) == ["a", "a", "a", "b"]
+@pytest.mark.parametrize(
+    ("size", "size_per_lane", "lanes", "refused"),
+    [
+        (50, 2, "a a a b", [2]),  # each lane is limited
+        (4, 9, "a a a a b a", [3, 5]),  # a newcomer takes the newest place of the client with the most
+        (3, 9, "a a b c", [3]),  # but not of one that would then have fewer than it
+        (4, 9, "a1 a2 a3 a4 b1 a5", [1, 5]),  # also of one with many users
+    ],
+)
+async def test_a_full_queue_is_shared(size: int, size_per_lane: int, lanes: str, refused: list[int]) -> None:
+    """No client fills it, with however many users."""
+    queue, served = FairQueue(size=size, size_per_lane=size_per_lane), list[str]()
+    full = await _full(_join(queue, served, lanes.split()))
+    assert [place for place, is_refused in enumerate(full) if is_refused] == refused
 
 
 async def test_a_cancelled_request_has_no_place() -> None:
@@ -299,12 +294,6 @@ async def test_a_cancelled_request_has_no_place() -> None:
         await asyncio.wait(tasks)
     await asyncio.gather(*_join(queue, served, "cd"))
     assert served[-2:] == ["c", "d"]
-
-
-async def test_a_place_is_only_taken_from_a_client_with_more() -> None:
-    """A newcomer gets no place of a client that would then have fewer than it."""
-    queue, served = FairQueue(size=3, size_per_lane=9), list[str]()
-    assert await _full(_join(queue, served, "aabc")) == [False, False, False, True]
 
 
 async def test_a_cancelled_place_is_skipped_and_free_again() -> None:

@@ -5,7 +5,7 @@ import pytest
 from exporter.alerting.rules import RULES
 from exporter.model import Reason
 from exporter.web.problem_words import WORDS, reasons_of
-from exporter.web.problems import diagnose, problem_of
+from exporter.web.problems import diagnose
 from tests.unit.web.conftest import alert_group, switch_state
 
 _MINUS = "\N{MINUS SIGN}"
@@ -186,23 +186,6 @@ def test_a_sentence_is_bounded() -> None:
 
     parts = found["switches"][0]["sentence"].split(" · ")
     assert (len(parts), parts[-1], len(found["problems"])) == (9, "3 more", 11)
-
-
-def test_one_alert() -> None:
-    """For the page of a tenant."""
-    alert = {
-        "state": "pending",
-        "labels": {"alertname": "SoftswitchBalanceLow", "severity": "warning", "switch": "p", "tenant": "A"},
-        "annotations": {"summary": "S."},
-        "value": 20.0,
-        "threshold": 50.0,
-        "age_seconds": 3.0,
-    }
-
-    problem = problem_of(alert, switch_state())
-
-    assert (problem["text"], problem["value"]) == ("A has low credit", "20.00, threshold 50.00")
-    assert problem_of(alert, switch_state(up=False))["last_known"]
 
 
 def test_tenants_with_few_and_without_phones_are_two_problems() -> None:

@@ -9,13 +9,11 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from exporter.activity import State
 from exporter.clock import Clock
-from exporter.errors import ConfigurationError, StartError
-from exporter.masking import Mask
+from exporter.errors import StartError
 from exporter.metrics.exposition import Exposition, Format
 from exporter.store import Store
-from exporter.web import Lifecycle, Server, Sources, serve
+from exporter.web import Server, Sources, serve
 from tests.unit.web.conftest import Pollers
 
 _LOCAL = ("127.0.0.1", 0)
@@ -95,6 +93,8 @@ async def test_a_scrape_of_some_switches(sources: Sources, path: str) -> None:
             400,
             'Unknown switch "x". Configured: "a", "b&c".\n',
         )
+        assert f'href="./{path[1:]}"' in await (await _get(server, "/")).text()
+        assert (await _get(server, "/own" if path == "/metrics" else "/metrics")).status == 404
         [own_target, *_] = await (await _get(server, "/sd")).json()
         assert own_target["labels"].get("__metrics_path__", "/metrics") == path
     assert asked == [None, {"a", "b&c"}, set(), {"a"}, {"a"}]
@@ -139,14 +139,6 @@ async def test_pages_are_read_only(method: str, path: str, sources: Sources) -> 
         assert (await _get(server, path, method)).status == 405
 
 
-async def test_another_telemetry_path(sources: Sources) -> None:
-    """Only that path has the metrics, and the status page links to it."""
-    async with _serving(sources, "/telemetry/pbx") as server:
-        assert (await _get(server, "/telemetry/pbx")).status == 200
-        assert (await _get(server, "/metrics")).status == 404
-        assert 'href="./telemetry/pbx"' in await (await _get(server, "/")).text()
-
-
 async def test_many_tenants(pollers: Pollers, sources: Sources) -> None:
     """The page has 100 tenants and a link to all of them; the JSON has all."""
     poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(150)])
@@ -160,14 +152,13 @@ async def test_many_tenants(pollers: Pollers, sources: Sources) -> None:
     assert as_json.count('"tenant": "T') == 150
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/status"])
-async def test_pages_are_compressed(path: str, pollers: Pollers, sources: Sources) -> None:
+async def test_pages_are_compressed(pollers: Pollers, sources: Sources) -> None:
     """They are compressed only for clients that accept gzip; a HEAD has no body."""
     poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(100)])
     async with _serving(sources, pollers=lambda: [poller]) as server:
-        packed = await _get(server, path, **{"Accept-Encoding": "br, gzip"})
-        plain = await _get(server, path, **{"Accept-Encoding": "br, gzip;q=0"})
-        head = await _get(server, path, "HEAD", **{"Accept-Encoding": "gzip"})
+        packed = await _get(server, "/", **{"Accept-Encoding": "br, gzip"})
+        plain = await _get(server, "/", **{"Accept-Encoding": "br, gzip;q=0"})
+        head = await _get(server, "/", "HEAD", **{"Accept-Encoding": "gzip"})
         assert packed.headers["Content-Encoding"] == "gzip"
         assert "Content-Encoding" not in plain.headers
         assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 3
@@ -273,31 +264,3 @@ async def test_close_does_not_wait_for_clients(sources: Sources) -> None:
         await server.close()
     idle.close()
     half.close()
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_reload_is_off_by_default(method: str, sources: Sources) -> None:
-    """The response is 404 with the flag that enables it."""
-    async with _serving(sources) as server:
-        response = await _get(server, "/-/reload", method)
-        assert response.status == 404
-        assert "--web.enable-lifecycle" in await response.text()
-
-
-async def test_secrets_are_masked_in_the_errors_of_a_reload(sources: Sources) -> None:
-    """An error in the new file may quote the key of the old one."""
-
-    async def reload() -> None:
-        problem = "switches[0].timeout: THE-KEY-OF-THE-SWITCH is not a duration"
-        raise ConfigurationError("config.yaml", [problem])
-
-    mask = Mask()
-    mask.add("the-key-of-the-switch")
-
-    async def switch(_: State, reason: str) -> None:
-        raise AssertionError(reason)
-
-    async with _serving(sources, lifecycle=Lifecycle(reload, switch, mask=mask)) as server:
-        response = await _get(server, "/-/reload", "POST")
-        assert response.status == 500
-        assert "switches[0].timeout: *** is not a duration" in await response.text()
