@@ -75,7 +75,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "store/series": (
         "unit/store/test_series.py",
-        "unit/store/test_series_limit.py",
         "unit/store/test_store.py",
     ),
     "schedule": ("unit/test_schedule.py",),

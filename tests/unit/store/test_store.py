@@ -78,16 +78,6 @@ def test_values_from_a_list_of_all_tenants(store: Store) -> None:
     assert store.expire(3001) == [of_acme]
 
 
-def test_a_changed_interval_counts_from_the_next_answer(store: Store) -> None:
-    """The newest response is kept as long as its own interval requires."""
-    store.put(_CHANNELS, {catalogue.CHANNELS: 1}, interval=30, now=0)
-    store.put(_CHANNELS, {catalogue.CHANNELS: 2}, interval=300, now=30)
-
-    assert store.expire(900) == []
-    assert store.expire(931) == [_CHANNELS]
-    assert store.series == 0
-
-
 def test_success(store: Store) -> None:
     """The failure is absent, and the time of the success is wall time."""
     assert store.record(_OF_ACME, None, now=5, wall=1700000000.5) is None
@@ -404,17 +394,6 @@ def test_queries_that_are_switched_off(store: Store) -> None:
     assert len(_lines(store, catalogue.QUERY_INTERVAL) + _lines(store, catalogue.QUERY_CYCLE)) == 2
 
 
-def test_each_interval_becomes_stale_on_its_own(store: Store) -> None:
-    """The one with the longer interval arrived first; one that is renewed moves to the end."""
-    slow, fast, renewed = (Target(Query.BALANCE, Scope.TENANT, code) for code in ("A", "B", "C"))
-    for target, interval, now in ((slow, 300, 0), (renewed, 60, 1), (fast, 60, 2), (renewed, 60, 100)):
-        store.put(target, {catalogue.TENANT_BALANCE: 1}, interval=interval, now=now)
-
-    assert store.expire(200) == [fast]
-    assert store.expire(300) == [renewed]
-    assert store.expire(901) == [slow]
-
-
 def test_another_stale_after(store: Store) -> None:
     """It applies to stored values."""
     store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
@@ -583,16 +562,19 @@ TestAnyOrder = _AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
-def test_intervals_and_labels_can_be_read(store: Store) -> None:
-    """They are dropped with their query and their tenant."""
+def test_intervals_labels_and_attempts_can_be_read(store: Store) -> None:
+    """They are dropped with their query and their tenant, and no others."""
     store.set_interval(Query.PEERS, Scope.SWITCH, 60)
     store.set_interval(Query.CALLS, Scope.TENANT, 120)
     store.set_info("ACME", "Acme", {"team": "voice"})
     store.set_info("BOREAL", "", {"team": ""})
+    for target in (_CHANNELS, _OF_ACME, Target(Query.CALLS, Scope.TENANT, "BOREAL")):
+        store.record(target, None, now=0, wall=0)
 
     store.keep_queries([(Query.PEERS, Scope.SWITCH)])
     store.drop_tenants({"BOREAL"})
 
+    assert list(store.attempts) == [_CHANNELS, _OF_ACME]
     assert store.intervals == {(Query.PEERS, Scope.SWITCH): 60}
     assert store.labels == {"ACME": {"team": "voice"}}
     assert store.snapshot(catalogue.TENANT_INFO) == {"": {"ACME": {"Acme": 1}}}
@@ -659,13 +641,3 @@ def test_labels_from_the_configuration_change(store: Store) -> None:
         assert _lines(store, catalogue.TENANT_INFO) == [
             f'softswitch_tenant_info{{switch="pbx",tenant="ACME",name="Acme"{text}}} 1'
         ]
-
-
-def test_attempts_of_dropped_tenants(store: Store) -> None:
-    """They are dropped, and no others."""
-    for target in (_CHANNELS, _OF_ACME):
-        store.record(target, None, now=0, wall=0)
-
-    store.drop_tenants({"ACME"})
-
-    assert list(store.attempts) == [_CHANNELS]
