@@ -1,8 +1,6 @@
 import asyncio
 import contextlib
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -207,24 +205,3 @@ async def test_a_late_result_of_an_old_lookup(names: _Names, resolves: Resolver)
     await _ended(resolves)
 
     assert await _addresses(resolves) == ["192.0.2.2"]
-
-
-def test_exit() -> None:
-    """A program exits at once although lookups hang."""
-    program = (
-        "import asyncio, contextlib, time\n"
-        "from exporter.net.resolver import Resolver\n"
-        "async def main():\n"
-        "    resolver = Resolver(lambda *a, **k: time.sleep(100))\n"
-        "    with contextlib.suppress(TimeoutError):\n"
-        "        async with asyncio.timeout(0.05):\n"
-        "            await asyncio.gather(*[resolver.resolve(f'pbx{n}.test') for n in range(20)])\n"
-        "asyncio.run(main())\n"
-        "print('ended')\n"
-    )
-
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
-    )
-
-    assert (ended.stdout, ended.stderr) == ("ended\n", "")

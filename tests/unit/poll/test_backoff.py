@@ -105,21 +105,6 @@ def test_retry_is_not_later_than_the_next_sweep() -> None:
     assert _after(Failure(Reason.HTTP, ""), 9, interval=360).retry_at == 360
 
 
-@pytest.mark.parametrize("interval", [30.0, 3600.0])
-def test_success_ends_backoff(interval: float) -> None:
-    """However long it was."""
-    assert next_backoff(Backoff(7, 5000, is_retry=False), None, started=0, interval=interval) is None
-
-
-@given(st.sampled_from(_SLOWED), st.floats(0.1, 86400), st.integers(1, 60))
-def test_pause_has_bounds(reason: Reason, interval: float, failures: int) -> None:
-    """It is never longer than 15 minutes, and never ends before the attempt."""
-    backoff = _after(Failure(reason, ""), failures, interval=interval, started=100)
-
-    assert backoff.failures == failures
-    assert 100 <= backoff.retry_at <= 100 + LONGEST_PAUSE
-
-
 @pytest.mark.parametrize(("interval", "pause"), [(60.0, LONGEST_PAUSE - 30), (3600.0, LONGEST_PAUSE)])
 def test_thousands_of_failures(interval: float, pause: float) -> None:
     """The power of two does not overflow, and the pause stays at 15 minutes."""
@@ -270,14 +255,6 @@ def test_only_a_sent_request_is_a_trial() -> None:
     health.record_send(105)
     assert not health.may_send(114)
     assert health.may_send(115)
-
-
-def test_accepted_key_is_not_limited() -> None:
-    """Trials are only for refused keys."""
-    health = KeyHealth("secret")
-    health.record_send(0)
-
-    assert health.may_send(0)
 
 
 def test_thousands_of_trials() -> None:

@@ -117,16 +117,6 @@ async def test_sweep_does_not_wait_for_responses() -> None:
     await made.dispatcher.stop()
 
 
-async def test_sweep_without_requests() -> None:
-    """It ends at once."""
-    made = _sweeping(_Switch())
-
-    async with asyncio.timeout(0.5):
-        await made.run([], 100)
-
-    assert made.switch.asked == []
-
-
 async def test_one_request_at_a_time_per_tenant() -> None:
     """If two queries meet at a tenant, the second request is sent at the end, and none is left out."""
     made = _sweeping(_Switch(usual=0.03))

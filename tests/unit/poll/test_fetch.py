@@ -104,18 +104,10 @@ def test_newest_response_is_kept() -> None:
     answers.keep(_CALLS, Reason.REJECTED, "second")
 
     assert answers.of(_CALLS, Reason.REJECTED) == "second"
+    assert answers.of(_CALLS, Reason.DECODE) is None
     answers.drop(_CALLS)
     answers.drop(_CALLS)
     assert answers.of(_CALLS, Reason.REJECTED) is None
-
-
-def test_response_of_another_reason_is_not_returned() -> None:
-    """It does not belong to this failure."""
-    answers = FailedAnswers()
-    answers.keep(_CALLS, Reason.DECODE, "text")
-
-    assert answers.of(_CALLS, Reason.SCOPE_IGNORED) is None
-    assert answers.of(Target(Query.CALLS, Scope.SWITCH), Reason.DECODE) is None
 
 
 def test_at_most_fifty_responses_are_kept() -> None:

@@ -105,17 +105,6 @@ def taking(context: Callable[..., SwitchContext]) -> Callable[..., _Taking]:
 Taking = Callable[..., _Taking]
 
 
-async def test_response_becomes_values(taking: Taking) -> None:
-    """And the query has succeeded."""
-    made = taking()
-    await made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
-
-    assert made.store.values(catalogue.PEERS) == 7
-    assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3, "n2": 4}
-    assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1, "n2": 1}
-    assert made.failure(Query.PEERS) is None
-
-
 async def test_failure_changes_no_value(taking: Taking) -> None:
     """It is counted with its reason."""
     made = taking()

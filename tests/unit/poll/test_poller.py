@@ -485,43 +485,6 @@ async def test_tenants_without_discovery(polling: Polling) -> None:
     assert {"tenants": ["ACME"]} in made.poller.memory.parts()
 
 
-@pytest.mark.parametrize("body", [b"]", b"[]", b"{}"])
-@pytest.mark.parametrize(
-    ("source", "scope", "asked", "listed"),
-    [
-        (
-            "peers",
-            Scope.SWITCH,
-            "CHANSIPPEERS",
-            b'[{"node": "n1", "Name": "100-ACME/x", "Status": "OK (9 ms)"}]',
-        ),
-        (
-            "extensions",
-            Scope.TENANT,
-            "INFO extensions ACME",
-            b'[{"ex_number": "100", "st_state": "INUSE"}]',
-        ),
-    ],
-)
-async def test_empty_list_changes_no_registration(
-    source: str, scope: Scope, asked: str, listed: bytes, body: bytes, polling: Polling
-) -> None:
-    """It is a typical fault of a switch: the query fails as `empty`."""
-    tenants = [{"code": "ACME", "extensions": ["100"]}]
-    made = polling(tenants=tenants, queries={"registrations": {"source": source}})
-    made.switch.answers[asked] = listed
-    await made.sweep(Query.REGISTRATIONS, scope)
-
-    made.switch.answers[asked] = body
-    made.now += 300
-    await made.sweep(Query.REGISTRATIONS, scope)
-
-    assert made.failure(Query.REGISTRATIONS, "ACME" if scope is Scope.TENANT else "") is Reason.EMPTY
-    assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") == {"100": 1}
-    labels = {"switch": "pbx", "query": "registrations"}
-    assert value(made.instruments, "softswitch_empty_answers_total", labels) == 1
-
-
 async def test_cycle_excludes_the_time_a_query_was_off(polling: Polling) -> None:
     """It is measured again after two sweeps."""
     made = polling()

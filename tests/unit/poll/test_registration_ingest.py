@@ -31,6 +31,7 @@ from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.ingest import Ingester
 from exporter.poll.requests import Item
 from exporter.request import Operation, Request
+from tests.served import value
 
 YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 
@@ -196,6 +197,29 @@ async def test_peers_of_one_tenant(starting: Starting) -> None:
     assert failure is not None
     assert failure.reason is Reason.EMPTY
     assert switch.phones("A") == {"100": 1}
+
+
+@pytest.mark.parametrize(
+    ("source", "tenant", "operation", "listed"),
+    [
+        ("peers", "", Operation.PEERS, peers("100-A")),
+        ("extensions", "A", Operation.EXTENSIONS, Extensions((extension("100", None),))),
+    ],
+)
+async def test_empty_list_changes_no_registration(
+    source: str, tenant: str, operation: Operation, listed: Peers | Extensions, starting: Starting
+) -> None:
+    """It is a typical fault of a switch: the query fails as `empty`, and this is counted."""
+    switch = starting(source, {"code": "A", "extensions": ["100"]})
+    for answer in (listed, type(listed)(())):
+        await switch.returns(operation, answer, tenant)
+
+    [attempt] = switch.store.attempts.values()
+    assert attempt.failure is not None
+    assert attempt.failure.reason is Reason.EMPTY
+    assert switch.phones() == {"100": 1}
+    labels = {"switch": "pbx", "query": "registrations"}
+    assert value(switch.context.instruments, "softswitch_empty_answers_total", labels) == 1
 
 
 async def test_technologies_in_a_list_of_registrations(starting: Starting) -> None:

@@ -87,13 +87,6 @@ def policy(polled: _Polled) -> RequestPolicy:
     return polled.policy
 
 
-def test_new_targets_may_be_requested(policy: RequestPolicy) -> None:
-    """Without any record there is nothing to skip."""
-    assert policy.skip_reason(_CALLS, 0) is None
-    assert policy.lane(_CALLS) is Lane.TENANT
-    assert policy.lane(_SWITCH) is Lane.SWITCH
-
-
 def test_timeout_makes_a_tenant_a_suspect(polled: _Polled) -> None:
     """With all its queries. The switch as a whole keeps its slots, however often it times out."""
     polled.record(_TIMEOUT, _CALLS, _SWITCH)

@@ -1,6 +1,5 @@
 from collections.abc import Mapping
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,23 +62,6 @@ def test_most_common_failure_is_reported() -> None:
     assert verdict.reason is Reason.REJECTED
     assert "3 of 10 queues" in verdict.detail
     assert verdict.detail.endswith("No id specified")
-
-
-def test_failure_changes_no_value() -> None:
-    """The last value stays known."""
-    held = _after(2, [])
-    held.record("100", _TIMEOUT, 10)
-
-    assert held.current(oldest=0) == {"100": 0, "101": 1}
-
-
-def test_old_values_are_not_current() -> None:
-    """A value exactly as old as allowed still is."""
-    held = _following(["100", "101"])
-    held.record("100", 1, 50)
-    held.record("101", 1, 49)
-
-    assert held.current(oldest=50) == {"100": 1}
 
 
 def test_removed_parts_are_dropped() -> None:
@@ -149,36 +131,6 @@ def test_a_user_belongs_to_the_tenant_that_its_ending_names(
 
     codes = codes_by_ending(names, names)
     assert states_by_tenant(_listed(f"{number}{separator}{ending}"), codes) == expected
-
-
-@pytest.mark.parametrize(
-    ("user", "found"),
-    [
-        ("100-ACME", {"ACME": {"100": YES}}),
-        ("100_ACME", {"ACME": {"100": YES}}),
-        ("100-Acme Inc", {"ACME": {"100": YES}}),
-        ("100-BETA", {"BETA": {"100": YES}}),  # the code of BETA, and the name of GAMMA
-        ("100-Twins", {}),
-        ("100-UNPOLLED", {"UNPOLLED": {"100": YES}}),
-        ("100-CONFIGURED_ONLY", {"CONFIGURED_ONLY": {"100": YES}}),
-        ("100-MARS", {}),
-        ("100-", {}),
-        ("trunk", {}),
-        ("", {}),
-    ],
-)
-def test_endings_of_users(user: str, found: Mapping[str, Mapping[str, Registration]]) -> None:
-    """Codes come first; a name of two tenants, an unknown ending and no ending match nobody."""
-    names = {
-        "ACME": "Acme Inc",
-        "BETA": "Beta",
-        "GAMMA": "BETA",
-        "D": "Twins",
-        "E": "Twins",
-        "UNPOLLED": "",
-    }
-    codes = codes_by_ending(["ACME", "BETA", "GAMMA", "CONFIGURED_ONLY"], names)
-    assert states_by_tenant(_listed(user), codes) == found
 
 
 @given(st.lists(st.sampled_from(Registration), min_size=1))
