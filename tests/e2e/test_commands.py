@@ -59,13 +59,7 @@ _CONFIGURATION = "switches: [{name: \u2026, url: 'http://127.0.0.1:9/', key: the
 
 
 @pytest.mark.parametrize(
-    "command",
-    [
-        ("--config.check",),
-        ("probe",),
-        ("demo", "--port=0", "--simulator-port=0"),
-        ("--help",),
-    ],
+    "command", [("--config.check",), ("probe",), ("demo", "--port=0", "--simulator-port=0"), ("--help",)]
 )
 def test_a_closed_pipe_ends_a_command_silently(command: tuple[str, ...], tmp_path: Path) -> None:
     """As in `| head -1`: the exit status is that of a program ended by SIGPIPE."""

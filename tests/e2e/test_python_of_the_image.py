@@ -24,7 +24,6 @@ _TESTS = (
     "tests/unit/net/test_proxy.py",
     "tests/unit/test_client.py",
     "tests/unit/test_clock.py",
-    "tests/unit/test_schedule.py",
     "tests/unit/config/test_connection.py",
     "tests/unit/poll/test_dispatcher.py",
     "tests/unit/poll/test_sweep.py",

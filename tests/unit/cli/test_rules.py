@@ -71,9 +71,7 @@ def test_no_expression_has_the_label_team_any_more() -> None:
     assert any("switch_tenant:softswitch_tenant_team:info" in expression for expression in after)
 
 
-def test_the_rules_pass_their_unit_tests_with_another_label(
-    require_each: Callable[[str, str], str],
-) -> None:
+def test_the_rules_pass_their_unit_tests_with_another_label(require_each: Callable[[str, str], str]) -> None:
     """An alert on a tenant carries the label, in either version of promtool."""
     promtool = require_each("promtool", "prometheus")
     tests = (ALERTS_DIRECTORY / "tests/SoftswitchBalanceLow.test.yaml").read_text()
@@ -103,46 +101,11 @@ def test_prometheus_accepts_the_file(require_each: Callable[[str, str], str], tm
 
 
 _WORDS_OF_PROMQL = [
-    "and",
-    "or",
-    "unless",
-    "atan2",
-    "on",
-    "ignoring",
-    "group_left",
-    "group_right",
-    "by",
-    "without",
-    "bool",
-    "offset",
-    "sum",
-    "avg",
-    "count",
-    "min",
-    "max",
-    "group",
-    "stddev",
-    "stdvar",
-    "topk",
-    "bottomk",
-    "count_values",
-    "quantile",
-    "limitk",
-    "limit_ratio",
-    "start",
-    "end",
-    "step",
-    "range",
-    "anchored",
-    "smoothed",
-    "fill",
-    "inf",
-    "nan",
-    "Inf",
-    "NaN",
-    "INF",
-    "Without",
-]
+    "and", "or", "unless", "atan2", "on", "ignoring", "group_left", "group_right", "by", "without",
+    "bool", "offset", "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk",
+    "count_values", "quantile", "limitk", "limit_ratio", "start", "end", "step", "range", "anchored",
+    "smoothed", "fill", "inf", "nan", "Inf", "NaN", "INF", "Without",
+]  # fmt: skip
 
 
 def test_a_label_that_is_a_word_of_promql(

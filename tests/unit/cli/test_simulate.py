@@ -31,13 +31,6 @@ async def _printed(capsys: pytest.CaptureFixture[str]) -> str:
     return printed
 
 
-def test_the_defaults_of_the_flags() -> None:
-    """Without flags it is a small installation on the pinned address."""
-    parsed = _parsed()
-    assert parsed.listen == ("127.0.0.1", 10391)
-    assert (parsed.tenants, parsed.nodes, parsed.extensions, parsed.seed) == (20, 4, 10, 1)
-
-
 @pytest.mark.parametrize(
     ("flag", "value"),
     [
@@ -104,34 +97,26 @@ def test_invalid_options(option: str, expected: str, got: str, capsys: pytest.Ca
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_serves_until_a_signal(capsys: pytest.CaptureFixture[str], number: signal.Signals) -> None:
-    """It applies the flags and announces forbidden requests, until a signal stops it."""
+    """It applies the flags, prints a configuration that fits, and announces forbidden requests."""
     flags = ("--listen=127.0.0.1:0", "--tenants=3", "--nodes=2", "--admin-key=root", "--channels=total")
-    running = asyncio.create_task(serve(_parsed(*flags, "--license=sentence")))
+    running = asyncio.create_task(serve(_parsed(*flags, "--license=sentence", "--regstate-parameter=id")))
     printed = await _printed(capsys)
-    url = re.search(r"http://\S+proxyapi\.php", printed)
-    assert url is not None
+    [configured] = yaml.safe_load(printed[printed.index("switches:") : printed.index("To try it")])[
+        "switches"
+    ]
+    assert configured["url"] in printed.split("switches:")[0]
+    assert configured["key"] == "root"
+    assert configured["discover_tenants"] == {"enabled": True}
+    assert configured["queries"]["registrations"] == {"parameter": "id"}
     async with aiohttp.ClientSession() as session:
-        async with session.get(url[0], params={"reqtype": "COUNTCHANNELS", "key": "root"}) as response:
+        asked = {"reqtype": "COUNTCHANNELS", "key": "root"}
+        async with session.get(configured["url"], params=asked) as response:
             assert (await response.text()).isdecimal()
-        async with session.get(url[0], params={"reqtype": "REBOOT", "key": "root"}) as response:
+        async with session.get(configured["url"], params={**asked, "reqtype": "REBOOT"}) as response:
             assert response.status == 403
     assert "FORBIDDEN REQUEST" in capsys.readouterr().out
     os.kill(os.getpid(), number)
     await running
-
-
-async def test_the_printed_configuration_is_yaml(capsys: pytest.CaptureFixture[str]) -> None:
-    """The printed configuration has the real address and key, and a parameter other than the default."""
-    running = asyncio.create_task(serve(_parsed("--listen=127.0.0.1:0", "--regstate-parameter=id")))
-    printed = await _printed(capsys)
-    os.kill(os.getpid(), signal.SIGTERM)
-    await running
-    configuration = yaml.safe_load(printed[printed.index("switches:") : printed.index("To try it")])
-    (switch,) = configuration["switches"]
-    assert switch["key"] == "demo-admin"
-    assert switch["url"] in printed.split("switches:")[0]
-    assert switch["discover_tenants"] == {"enabled": True}
-    assert switch["queries"] == {"registrations": {"parameter": "id"}}
 
 
 async def test_an_address_in_use() -> None:

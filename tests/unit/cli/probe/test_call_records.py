@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -40,12 +41,8 @@ def advised(configured: Configured) -> Callable[..., list[tuple[str, object]]]:
         section = {"timezone": "Europe/Rome", **query}
         switch = configured(tenants=[{"code": "ACME"}], queries={"call_records": section})
         given = zone_advice(_finding(latest), _finding(future), switch, _NOW.timestamp())
-        settings = [each.settings.get("queries") for each in given]
-        given = zone_advice(_finding(latest), _finding(future), switch, _NOW.timestamp())
-        return [
-            (each.text, found["call_records"] if isinstance(found, dict) else None)
-            for each, found in zip(given, settings, strict=True)
-        ]
+        found: list[Any] = [(each.text, each.settings.get("queries")) for each in given]
+        return [(text, queries and queries["call_records"]) for text, queries in found]
 
     return advise
 
@@ -62,18 +59,11 @@ def test_time_zone_that_fits(future: Answer | Failure, advised: Advised) -> None
     assert settings == {"interval": "5m", "timezone": "Europe/Rome"}
 
 
-def test_enabled_query(advised: Advised) -> None:
-    """There is nothing to configure."""
+def test_a_query_that_is_on(advised: Advised) -> None:
+    """There is nothing to configure, but calls of other tenants would not be counted."""
     [(text, settings)] = advised(_calls(), _EMPTY, interval="5m")
-
-    assert "Europe/Rome fits" in text
-    assert settings is None
-
-
-def test_calls_of_other_tenants(advised: Advised) -> None:
-    """They would not be counted."""
+    assert ("Europe/Rome fits" in text, settings) == (True, None)
     [_, (text, _)] = advised(_calls(tenant="BOREAL"), _EMPTY)
-
     assert text.startswith("none of the calls belongs to a configured tenant")
 
 

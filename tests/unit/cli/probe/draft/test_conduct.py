@@ -113,22 +113,6 @@ async def test_no_request_is_sent_after_the_time_is_over() -> None:
     ]
 
 
-async def test_a_key_that_is_refused_everywhere_is_sent_a_few_times() -> None:
-    """A switch may lock it."""
-    survey = Survey(switch_of(_SWITCH), [], ("ACME",))
-    await Conductor(Refusing(survey), survey, lambda _: None, lambda: 0.0).run()
-    of_installation = [each for each in survey.findings if not each.request.tenant]
-    assert len(of_installation) == 3
-    assert len(survey.findings) <= 6
-
-
-@pytest.mark.parametrize("text", ["\u202eACME", "AC\nME"])
-async def test_names_are_printed_visibly(text: str) -> None:
-    """A name cannot rearrange the output."""
-    assert _plan(asked=(text,)).replace("\n", "").isprintable()
-    assert "\nME" not in _plan(asked=(text,))
-
-
 @pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.STATUS])
 async def test_another_web_server_gets_the_key_three_times(kind: FaultKind) -> None:
     """A wrong URL may lead to a server that logs it."""

@@ -38,11 +38,7 @@ async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
     assert "? " not in found.comments.replace("? Alert on credit", "").replace("? Alert if less", "")
     assert found.section("queries", "trunks") == {"interval": "1m"}
     assert answered_but_off(found.survey, found.pace) == ["queues", "limits", "call_records"]
-    for proposal in (
-        "limits: {tenant_interval: 1h}",
-        "call_records: {",
-        "queues: all",
-    ):
+    for proposal in ("limits: {tenant_interval: 1h}", "call_records: {", "queues: all"):
         assert f"# {proposal}" in found.text
     assert "Disabled, and not polled: CLOSED1, CLOSED2." in found.comments
     assert "# license: {warning: 30d, critical: 7d}" in found.text.replace("#   ", "# ")
