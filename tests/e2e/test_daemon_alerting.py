@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.accelerated_exporter import start_accelerated_exporter
+from tests.e2e.accelerated_exporter import prepare_accelerated_exporter
 from tests.e2e.alertmanager import EXAMPLE, Alertmanager, start_alertmanager
 from tests.e2e.fake_clock import FakeClock, fake_clock
 from tests.e2e.full_configuration import switch
@@ -61,8 +61,8 @@ class Site:
     )
     markers: int = 0
 
-    def start_exporter(self) -> Exporter:
-        """Start the exporter with the state file of the previous one."""
+    def prepare_exporter(self) -> Callable[[], Exporter]:
+        """Return a function that starts the exporter with the state file of the previous one."""
         section = {
             "alertmanagers": [{"url": f"http://{address}"} for address in self.addresses],
             "state_file": str(self.state_file),
@@ -77,7 +77,7 @@ class Site:
         pbx = switch("pbx", self.simulator.url, timeout="10s", nodes=NODES, queries=queries)
         text = yaml.safe_dump({"switches": [pbx], "alerting": section})
         file = self.directory / "config.yaml"
-        return start_accelerated_exporter(self.run, file, text, SPEED, **self.clock.environment)
+        return prepare_accelerated_exporter(self.run, file, text, SPEED, **self.clock.environment)
 
     def start_alertmanager(self, number: int) -> Alertmanager:
         """Start one of the two; it keeps its notification log across clean stops."""
@@ -139,10 +139,15 @@ class Site:
             found["pbx1"] = found["pbx1"][:2]
         return found
 
-    def wait_until_written(self) -> None:
-        """Wait until the present state is in the state file."""
+    def kill_and_restart(self, exporter: Exporter, ahead: float | None = None) -> Exporter:
+        """Kill the exporter once the present state is in the state file, set the clock, and start it again."""
+        start = self.prepare_exporter()
         before = self.state_file.stat()
         wait_until(lambda: self.state_file.stat() != before, PATIENCE, "the state file to be written")
+        exporter.program.stop(signal.SIGKILL)
+        if ahead is not None:
+            self.clock.jump(ahead)
+        return start()
 
     def wait_for(self, node: str, *statuses: str) -> None:
         """Wait until exactly these statuses were notified for a node."""
@@ -176,15 +181,13 @@ def site(
 def test_every_alert_is_notified(site: Site) -> None:
     """And its end, in order, whatever is killed and restarted, and wherever the clock jumps."""
     first, second = site.start_alertmanager(0), site.start_alertmanager(1)
-    exporter = site.start_exporter()
+    exporter = site.prepare_exporter()()
     site.wait_for("Watchdog", "firing")
 
     # The exporter is killed while an alert is pending: the alert keeps its start time.
     site.simulator.change_world(nodes={"pbx1": False})
     (pending,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "a pending alert")
-    site.wait_until_written()
-    exporter.program.stop(signal.SIGKILL)
-    exporter = site.start_exporter()
+    exporter = site.kill_and_restart(exporter)
     (restored,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "the restored alert")
     # On a busy machine it may fire by then; with a new start time it would not.
     assert restored["state"] == "firing" or restored["age_seconds"] > pending["age_seconds"]
@@ -198,10 +201,7 @@ def test_every_alert_is_notified(site: Site) -> None:
     site.clock.jump(DAY)
     site.simulator.change_world(nodes={"pbx2": False})
     site.wait_for("pbx2", "firing")
-    site.wait_until_written()
-    exporter.program.stop(signal.SIGKILL)
-    site.clock.jump(-DAY)
-    exporter = site.start_exporter()
+    exporter = site.kill_and_restart(exporter, -DAY)
     (burning,) = wait_until(lambda: _alerts(exporter, "pbx2"), PATIENCE, "the restored alert")
     assert burning["state"] == "firing"
     first = site.start_alertmanager(0)
@@ -232,8 +232,9 @@ def test_every_alert_is_notified(site: Site) -> None:
 
     # A clean restart neither resolves nor repeats alerts. One Alertmanager alone notifies that they resolve.
     second.program.stop()
+    start = site.prepare_exporter()
     assert exporter.program.stop() == 0
-    exporter = site.start_exporter()
+    exporter = start()
     site.clock.jump(0)
     wait_until(lambda: _alerts(exporter, "pbx3"), PATIENCE, "the restored alert")
     site.simulator.change_world(nodes={"pbx2": True, "pbx3": True})

@@ -2,13 +2,14 @@
 
 import json
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.accelerated_exporter import start_accelerated_exporter
+from tests.e2e.accelerated_exporter import prepare_accelerated_exporter
 from tests.e2e.conftest import Start, StartSimulator
 from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.programs import (
@@ -46,11 +47,11 @@ class Site:
         """The directory for ``--storage.path``."""
         return self.directory / "storage"
 
-    def start(self) -> Exporter:
-        """Start the exporter, which needs no section ``alerting`` to evaluate alerts."""
+    def prepare(self) -> Callable[[], Exporter]:
+        """Return a function that starts the exporter. It needs no section ``alerting`` to evaluate alerts."""
         text = configuration(switch("pbx", self.simulator.url, timeout="10s", queries=QUERIES))
         file = self.directory / "config.yaml"
-        return start_accelerated_exporter(self.run, file, text, SPEED, STORAGE_PATH=str(self.storage))
+        return prepare_accelerated_exporter(self.run, file, text, SPEED, STORAGE_PATH=str(self.storage))
 
 
 @pytest.fixture
@@ -119,24 +120,26 @@ def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
 
     The timeline has all of it, and a clean stop and start as well.
     """
-    exporter = site.start()
+    exporter = site.prepare()()
     wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "the node to be seen")
     seen = site.storage / "switches.json"
     wait_until(lambda: seen.exists() and "pbx3" in seen.read_text(), PATIENCE, "the node to be kept")
     site.simulator.change_world(nodes={"pbx3": False})
     _wait_until_kept(site, "pending", "node_missing")
+    start = site.prepare()
     _wait_until_older(exporter)
     exporter.program.stop(signal.SIGKILL)
 
-    exporter = site.start()
+    exporter = start()
     assert _first_present(exporter, "pbx3") == 0
     alert = _missing(exporter)
     assert alert["state"] == "firing" or alert["age_seconds"] > _NEW
     _wait_until_kept(site, "firing", "alert_firing")
+    start = site.prepare()
     _wait_until_older(exporter)
     exporter.program.stop(signal.SIGKILL)
 
-    exporter = site.start()
+    exporter = start()
     assert _first_present(exporter, "pbx3") == 0
     alert = _missing(exporter)
     assert alert["state"] == "firing"
@@ -146,7 +149,7 @@ def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
     assert exporter.program.stop() == 0
     exporter.program.assert_nothing_left()
 
-    exporter = site.start()
+    exporter = site.prepare()()
     assert _kinds(exporter) == [
         "exporter_started",
         "node_missing",
