@@ -31,109 +31,57 @@ class Words(NamedTuple):
 _CODE_OR_KEY = "wrong tenant code or key (check with `softswitch-exporter probe --query=tenants`)"
 """The switch sends the same text for both (seen, wire notes 2026-10)."""
 
+# Unformatted: three lines per alert instead of seven.
+# fmt: off
 WORDS: Mapping[str, Words] = {
     "SoftswitchApiDown": Words("API silent", "API silent", "{switch}", "polling"),
     "SoftswitchKeyRefused": Words(
-        "API key refused",
-        f"requests for {{count}} tenants refused: {_CODE_OR_KEY}",
-        "{tenant}",
-        "polling",
-        "requests refused",
-    ),
+        "API key refused", f"requests for {{count}} tenants refused: {_CODE_OR_KEY}", "{tenant}",
+        "polling", "requests refused"),
     "SoftswitchNodeMissing": Words("node {node} missing", "{count} nodes missing", "{node}", "nodes"),
     "SoftswitchTrunkDown": Words(
-        "trunk {trunk} down", "{count} trunks down", "{trunk}", "trunks", "trunk down"
-    ),
+        "trunk {trunk} down", "{count} trunks down", "{trunk}", "trunks", "trunk down"),
     "SoftswitchTenantRegistrationsLost": Words(
-        "{tenant} has no phones registered{phones}",
-        "{count} tenants have no phones registered",
-        "{tenant}",
-        "tenants",
-        "no phones registered",
-    ),
+        "{tenant} has no phones registered{phones}", "{count} tenants have no phones registered", "{tenant}",
+        "tenants", "no phones registered"),
     "SoftswitchQueueUnattended": Words(
-        "queue {queue} of {tenant} without agents",
-        "{count} queues without agents",
-        "{tenant} {queue}",
-        "tenants",
-        "queue without agents",
-    ),
+        "queue {queue} of {tenant} without agents", "{count} queues without agents", "{tenant} {queue}",
+        "tenants", "queue without agents"),
     "SoftswitchLicenseImminent": Words(
-        "license {license}",
-        "license {license}",
-        "{switch}",
-        "switches",
-        form=formatting.license_left,
-        with_age=False,
-    ),
+        "license {license}", "license {license}", "{switch}",
+        "switches", form=formatting.license_left, with_age=False),
     "SoftswitchLicenseExpiring": Words(
-        "license {license}",
-        "license {license}",
-        "{switch}",
-        "switches",
-        form=formatting.license_left,
-        with_age=False,
-    ),
+        "license {license}", "license {license}", "{switch}",
+        "switches", form=formatting.license_left, with_age=False),
     "SoftswitchBalanceLow": Words(
-        "{tenant} has low credit",
-        "{count} tenants with low credit",
-        "{tenant}",
-        "tenants",
-        "credit low",
-        formatting.money,
-    ),
+        "{tenant} has low credit", "{count} tenants with low credit", "{tenant}",
+        "tenants", "credit low", formatting.money),
     "SoftswitchTenantRegistrationsLow": Words(
-        "{tenant} has few phones registered",
-        "{count} tenants with few phones registered",
-        "{tenant}",
-        "tenants",
-        "few phones",
-        formatting.percent,
-    ),
+        "{tenant} has few phones registered", "{count} tenants with few phones registered", "{tenant}",
+        "tenants", "few phones", formatting.percent),
     "SoftswitchQueueWaitingLong": Words(
-        "long wait in queue {queue} of {tenant}",
-        "long waits in {count} queues",
-        "{tenant} {queue}",
-        "tenants",
-        "long wait",
-        formatting.duration,
-    ),
+        "long wait in queue {queue} of {tenant}", "long waits in {count} queues", "{tenant} {queue}",
+        "tenants", "long wait", formatting.duration),
     "SoftswitchNodeChannelsNearLimit": Words(
-        "node {node} near its channel limit",
-        "{count} nodes near their channel limit",
-        "{node}",
-        "nodes",
-        form=formatting.percent,
-    ),
+        "node {node} near its channel limit", "{count} nodes near their channel limit", "{node}",
+        "nodes", form=formatting.percent),
     "SoftswitchTenantChannelsNearLimit": Words(
-        "{tenant} near its channel limit",
-        "{count} tenants near their channel limit",
-        "{tenant}",
-        "tenants",
-        "channels",
-        formatting.percent,
-    ),
+        "{tenant} near its channel limit", "{count} tenants near their channel limit", "{tenant}",
+        "tenants", "channels", formatting.percent),
     "SoftswitchWatchedExtensionDown": Words(
         "watched extension {extension} of {tenant} not registered",
-        "{count} watched extensions not registered",
-        "{tenant} {extension}",
-        "tenants",
-        "watched phone",
-    ),
+        "{count} watched extensions not registered", "{tenant} {extension}",
+        "tenants", "watched phone"),
     "SoftswitchDataStale": Words(
-        "{query} values stale",
-        "values of {count} queries stale",
-        "{query}",
-        "polling",
-        form=formatting.targets,
-    ),
+        "{query} values stale", "values of {count} queries stale", "{query}",
+        "polling", form=formatting.targets),
     "SoftswitchConfigurationInvalid": Words(
-        "the configuration cannot be loaded", "the configuration cannot be loaded", "", "notices"
-    ),
+        "the configuration cannot be loaded", "the configuration cannot be loaded", "", "notices"),
     "SoftswitchDetailDropped": Words(
-        "detail dropped to stay within max_series", "detail dropped", "{switch}", "polling", with_age=False
-    ),
+        "detail dropped to stay within max_series", "detail dropped", "{switch}",
+        "polling", with_age=False),
 }
+# fmt: on
 """By alert name. Among alerts of equal severity, the first in this order is the most urgent."""
 
 KEY_REFUSED_OF_TENANT = WORDS["SoftswitchKeyRefused"]._replace(

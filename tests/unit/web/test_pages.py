@@ -231,34 +231,18 @@ async def test_notices() -> None:
     assert page.texts.count("Dry run") == 1
 
 
-async def test_changes_of_the_last_hour() -> None:
-    """They have a table of their own; earlier ones are folded."""
-    changes = [
-        {"time_seconds": 1_700_000_000.0 - age, "kind": "node", "switch": "pbx", "text": f"change {age}"}
-        for age in (60, 3500, 3700)
-    ]
-    page = await _read(_switch(), timeline=changes)
-
-    rows = [row for row in page.rows if row[1].startswith("change")]
-    assert rows == [
-        ["60 s ago", "change 60", "pbx"],
-        ["58 min ago", "change 3500", "pbx"],
-        ["62 min ago", "change 3700", "pbx"],
-    ]  # fmt: skip
-    assert "Earlier, in the last 24 hours: 1" in page.texts
-
-
-async def test_changes_of_alerts_are_folded_before_others() -> None:
-    """If there are more than fifteen in the last hour, and the label counts those that are folded."""
+async def test_changes() -> None:
+    """At most fifteen of the last hour are shown; those of alerts are folded first, and all are counted."""
     kinds = ["alert_firing"] * 14 + ["node_missing", "alert_firing", "trunk_down"]
     changes = [
         {"time_seconds": 1_700_000_000.0 - age, "kind": kind, "switch": "pbx", "text": f"{kind} {age}"}
         for age, kind in enumerate([*kinds, "exporter_started"], 10)
     ]
-    changes[-1]["time_seconds"] = 1_700_000_000.0 - 7200
+    changes[-1]["time_seconds"] = 1_700_000_000.0 - 3700
     page = await _read(_switch(), timeline=changes)
 
     rows = [row[1] for row in page.rows if len(row) == 3 and row[1].startswith(("alert", "node", "trunk"))]
+    assert ["62 min ago", "exporter_started 27", "pbx"] in page.rows
     shown, folded = rows[:15], rows[15:]
     assert shown == [f"alert_firing {age}" for age in range(10, 23)] + ["node_missing 24", "trunk_down 26"]
     assert folded == ["alert_firing 23", "alert_firing 25"]
@@ -374,51 +358,37 @@ async def test_without_data() -> None:
     assert (await _read(_switch(tenant_list=[], nodes=[], trunks=[], queries=[], tenants=0))).rows
 
 
-async def test_a_page_that_does_not_exist() -> None:
-    """It says what is missing, escaped, and links to the status."""
-    page = _Reader(await missing_page("There is no <b>", ThreadLimit("page", 1)))
-
-    assert "There is no <b>" in page.texts
-    assert "./" in _links(page)
+def _named(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a switch that has this text wherever it may be one of a switch, and the rest of the status."""
+    switch = _switch(name=text, url=text, refused_keys=[text], sentence=text)
+    switch["nodes"][0]["node"] = switch["trunks"][0]["trunk"] = text
+    switch["queries"][0]["failures"][0] |= {"tenant": text, "detail": text, "answer": text}
+    switch["tenant_list"][0] |= {"tenant": text, "name": text, "why": text}
+    told = {"switch": text, "text": text}
+    return switch, {
+        "problems": [_PROBLEM | told],
+        "timeline": [{"time_seconds": 1_700_000_000.0, "kind": "node"} | told],
+        "headline": text,
+        "notices": [{"severity": "critical", "text": text, "errors": [text]}],
+    }
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 async def test_untrusted_texts_cannot_become_markup(text: str) -> None:
     """No name or response of a switch changes the tags and attributes."""
-    hostile = _switch(name=text, url=text, refused_keys=[text])
-    hostile["nodes"][0]["node"] = text
-    hostile["queries"][0]["failures"][0] |= {"tenant": text, "detail": text, "answer": text}
-    hostile["tenant_list"][0] |= {"tenant": text, "name": text, "why": text}
-    hostile["trunks"][0]["trunk"] = text
-    hostile["sentence"] = text
-    told = {"switch": text, "text": text}
-    change = {"time_seconds": 1_700_000_000.0, "kind": "node"}
+    (hostile, more), (usual, usually) = _named(text), _named("x")
 
-    page = await _read(hostile, problems=[_PROBLEM | told], timeline=[change | told], headline=text)
-    usual = await _read(_switch(refused_keys=["x"]), timeline=[change | {"switch": "x", "text": "x"}])
+    page, other = await _read(hostile, **more), await _read(usual, **usually)
 
-    assert page.tags == usual.tags
-    assert [name for name, _ in page.attributes] == [name for name, _ in usual.attributes]
+    assert page.tags == other.tags
+    assert [name for name, _ in page.attributes] == [name for name, _ in other.attributes]
     assert ("data-key", f"{text} {text}") in page.attributes
 
 
 async def test_invisible_characters_are_shown() -> None:
     """They cannot rearrange the text around a name; links and keys contain the name as it is."""
     name, seen = "\u202eexe.gpj\u2066", r"\u202eexe.gpj\u2066"
-    hostile = _switch(name=name, url=name, refused_keys=[name], sentence=name)
-    hostile["nodes"][0]["node"] = name
-    hostile["trunks"][0]["trunk"] = name
-    hostile["queries"][0]["failures"][0] |= {"tenant": name, "detail": name, "answer": name}
-    hostile["tenant_list"][0] |= {"tenant": name, "name": name, "why": name}
-    told = {"switch": name, "text": name}
-    change = {"time_seconds": 1_700_000_000.0, "kind": "node"}
-    notice = {"severity": "critical", "text": name, "errors": [name]}
-    more: dict[str, Any] = {
-        "problems": [_PROBLEM | told],
-        "timeline": [change | told],
-        "headline": name,
-        "notices": [notice],
-    }
+    hostile, more = _named(name)
 
     page = await _read(hostile, **more)
 

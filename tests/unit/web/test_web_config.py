@@ -63,13 +63,17 @@ async def test_a_change_is_applied_once(files: _Files, name: str) -> None:
     assert await files.check(5) == 1
 
 
-async def test_a_new_certificate(files: _Files) -> None:
-    """A new certificate with its key gives a new context."""
+async def test_the_context_only_changes_with_tls(files: _Files) -> None:
+    """With other users it is the same, so that open connections stay; with a new certificate it is new."""
     first = files.web_file.loaded.context
-    files.authority.issue("server")
+    files.path.write_text(_TLS + _USERS)
     assert await files.check() == 1
-    assert files.applied[0].context is not first
-    assert files.web_file.loaded is files.applied[0]
+    assert files.applied[0].context is first
+    assert files.applied[0].configuration.basic_auth_users
+    files.authority.issue("server")
+    assert await files.check() == 2
+    assert files.applied[1].context is not first
+    assert files.web_file.loaded is files.applied[1]
 
 
 async def test_a_bug_does_not_stop_the_checks(files: _Files) -> None:
@@ -87,31 +91,14 @@ async def test_a_bug_does_not_stop_the_checks(files: _Files) -> None:
     assert await files.check() == 1
 
 
-async def test_the_context_stays_if_tls_is_unchanged(files: _Files) -> None:
-    """With other users the context is the same, so that open connections stay."""
-    first = files.web_file.loaded.context
-    files.path.write_text(_TLS + _USERS)
-    assert await files.check() == 1
-    assert files.applied[0].context is first
-    assert files.applied[0].configuration.basic_auth_users
-
-
-def _remove(file: Path) -> None:
-    file.unlink()
-
-
-def _empty(file: Path) -> None:
-    file.write_text("")
-
-
-def _spoil(file: Path) -> None:
-    file.write_text("basic_auth_users: {a: S3CRET}")
-
-
-@pytest.mark.parametrize("spoil", [_remove, _empty, _spoil])
+@pytest.mark.parametrize(
+    "spoil",
+    [Path.unlink, lambda file: file.write_text(""), lambda file: file.write_text("users: S3CRET")],
+    ids=["removed", "empty", "invalid"],
+)
 @pytest.mark.parametrize("name", ["web.yml", "server.pem", "server.key"])
 async def test_an_invalid_file_is_logged_once(
-    files: _Files, name: str, spoil: Callable[[Path], None]
+    files: _Files, name: str, spoil: Callable[[Path], object]
 ) -> None:
     """It changes nothing. When it is fixed nothing happens; when it is invalid again, it is logged again."""
     file = files.authority.directory / name
