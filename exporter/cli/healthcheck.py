@@ -23,17 +23,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Check every address and print one sentence. Return 0 if all are healthy, else 1."""
     sentence = ""
     for host, port in _targets(arguments.web_listen_address):
-        try:
-            sentence = _check(host, port, arguments.web_config_file)
-        except _UnhealthyError as problem:
-            print(problem, file=sys.stderr)
+        is_healthy, sentence = _check(host, port, arguments.web_config_file)
+        if not is_healthy:
+            print(sentence, file=sys.stderr)
             return 1
     print(sentence)
     return 0
-
-
-class _UnhealthyError(Exception):
-    """The exporter is not healthy at one address. The text is the reason."""
 
 
 def _targets(addresses: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, int]]:
@@ -55,19 +50,16 @@ def _exists(address: str) -> bool:
     return True
 
 
-def _check(host: str, port: int, web_file: Path | None) -> str:
-    """Return the response of a healthy exporter. Raises _UnhealthyError for any other."""
+def _check(host: str, port: int, web_file: Path | None) -> tuple[bool, str]:
+    """Return whether the exporter is healthy at one address, and its response or the reason."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         status, text = _get(host, port, web_file)
     except OSError as error:
-        raise _UnhealthyError(f"no response from {address}: {_cause(error)}") from None
+        return False, f"no response from {address}: {_cause(error)}"
     except http.client.HTTPException as error:
-        raise _UnhealthyError(f"expected HTTP from {address}, got {type(error).__name__}") from None
-    sentence = text.strip() or f"HTTP {status}"
-    if status != HTTPStatus.OK:
-        raise _UnhealthyError(sentence)
-    return sentence
+        return False, f"expected HTTP from {address}, got {type(error).__name__}"
+    return status == HTTPStatus.OK, text.strip() or f"HTTP {status}"
 
 
 def _get(host: str, port: int, web_file: Path | None) -> tuple[int, str]:

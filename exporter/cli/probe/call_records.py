@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
-from exporter.cli.probe.findings import Advice, Finding, QueryRequest, setting
+from exporter.cli.probe.findings import Advice, Finding, QueryRequest, leaves, setting
 from exporter.cli.probe.render import advice_lines
 from exporter.cli.probe.runner import Runner
 from exporter.config import SwitchConfiguration
@@ -109,9 +109,8 @@ def zone_advice(
 
 def found_zone(given: Advice) -> str:
     """Return the time zone that advice shows; "" if it only suggests how to find it."""
-    settings = given.settings.get("queries", {}).get("call_records", {})  # type: ignore[attr-defined]  # fixed
-    zone: str = settings.get("timezone", "")
-    return "" if zone == _FIRST_ZONE else zone
+    zone = dict(leaves(given.settings)).get(("queries", "call_records", "timezone"), "")
+    return "" if zone == _FIRST_ZONE else str(zone)
 
 
 def ignores_window(given: Advice) -> bool:

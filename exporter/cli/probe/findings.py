@@ -159,6 +159,15 @@ def setting(*path: str, value: object) -> Mapping[str, object]:
     return tree
 
 
+def leaves(settings: Mapping[str, object], *before: str) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield the path and the value of each setting in a tree."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, *before, key)
+        else:
+            yield (*before, key), value
+
+
 def tenant_exists(tenant: str, findings: Sequence[Finding]) -> bool:
     """Return whether the switch has shown that it has this tenant.
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from exporter.cli.probe.draft.entries import ON, Entry, Section, tree
-from exporter.cli.probe.findings import Advice
+from exporter.cli.probe.findings import Advice, leaves
 from exporter.cli.probe_arguments import SETTINGS, flag_of
 from exporter.config import Configuration, SwitchConfiguration
 from exporter.config.errors import Problem, from_validation
@@ -114,14 +114,6 @@ def with_flags(given: Advice) -> Iterator[str]:
     """Yield advice about keys of the configuration as sentences about flags."""
     text = _TENANT_KEY.sub("For a tenant's key, add --tenant=CODE", given.text)
     text = _KEYS.sub(lambda key: flag_of(key[1]) + (f"={key[2]}" if key[2] else ""), text)
-    values = dict(_leaves(given.settings))
+    values = dict(leaves(given.settings))
     flags = [f"{flag_of(name)}={values.pop(path)}" for name, path in SETTINGS.items() if path in values]
     yield f"{text}: {' '.join(flags)}" if flags else text
-
-
-def _leaves(settings: Mapping[str, object], *before: str) -> Iterator[tuple[tuple[str, ...], object]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, *before, key)
-        else:
-            yield (*before, key), value

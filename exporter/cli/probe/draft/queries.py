@@ -8,7 +8,7 @@ from exporter.cli.probe.call_records import found_zone, ignores_window
 from exporter.cli.probe.draft.entries import OFF, Comment, Entry, Section
 from exporter.cli.probe.draft.pace import Pace, list_interval
 from exporter.cli.probe.draft.survey import Survey, details
-from exporter.cli.probe.findings import Advice, Finding, value_of
+from exporter.cli.probe.findings import Advice, Finding, leaves, value_of
 from exporter.fields import duration_text
 from exporter.model import Failure, Query, Reason, Registration, Scope
 from exporter.queries.call_records import CallRecords
@@ -88,21 +88,13 @@ def sentence(text: str) -> str:
 def _settings(found: Sequence[Advice], trusted: Trusted) -> Iterator[Entry | Comment]:
     """Yield the pattern or the name of the total that the responses need."""
     for given in found:
-        key, value = _leaf(given.settings)
+        path, value = next(leaves(given.settings), ((), None))
         why = f"{sentence(given.text)}."
-        if key and trusted(value):
+        if isinstance(value, str) and trusted(value):
             is_proposed = len(found) > 1
-            yield Entry(key, value, f"{'? ' if is_proposed else ''}{why}", is_proposed=is_proposed)
+            yield Entry(path[-1], value, f"{'? ' if is_proposed else ''}{why}", is_proposed=is_proposed)
         else:
             yield Comment(f"? {why}")
-
-
-def _leaf(settings: object) -> tuple[str, str]:
-    """Return the one setting in a tree, and its key; ("", "") for none."""
-    key = ""
-    while isinstance(settings, Mapping) and settings:
-        key, settings = next(iter(settings.items()))
-    return (key, settings) if isinstance(settings, str) else ("", "")
 
 
 def thresholds(survey: Survey, pace: Pace) -> Entry:
