@@ -41,22 +41,11 @@ def _found(version: str) -> str:
 
 
 @pytest.mark.parametrize("version", _supported())
-def test_it_polls_and_serves(version: str, tmp_path: Path, run_program: Start) -> None:
+def test_it_polls_and_serves(version: str, run_program: Start) -> None:
     """With the locked dependencies, and with warnings as errors."""
-    python = str(tmp_path / "venv/bin/python")
-    subprocess.run([UV, "venv", "--quiet", f"--python={_found(version)}", tmp_path / "venv"], check=True)
-    lock = ROOT / "requirements.lock"
-    install = [
-        UV,
-        "pip",
-        "install",
-        "--quiet",
-        f"--python={python}",
-        "--require-hashes",
-        f"--requirement={lock}",
-    ]
-    subprocess.run(install, check=True)
-    program = (python, "-W", "error", "-m", "exporter")
+    uv = (UV, "run", "--quiet", "--isolated", "--no-project", f"--python={_found(version)}")
+    lock = f"--with-requirements={ROOT / 'requirements.lock'}"
+    program = (*uv, lock, "python", "-W", "error", "-m", "exporter")
     said = subprocess.run(
         [*program, "--version"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
