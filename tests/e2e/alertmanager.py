@@ -80,5 +80,5 @@ def start_alertmanager(
         assert program.process.poll() is None, program.text()
         return get(f"http://{address}/-/ready") is not None
 
-    wait_until(ready, 20, "Alertmanager to be ready")
+    wait_until(ready, 60, "Alertmanager to be ready")
     return Alertmanager(program, address)

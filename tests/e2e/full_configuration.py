@@ -59,8 +59,8 @@ def wait_until_healthy(exporter: Exporter) -> None:
         successes = [value for (name, _), value in scrape.items() if name == "softswitch_query_success"]
         return bool(successes) and all(successes)
 
-    wait_until(lambda: all_queries_tried(exporter), 20, "the exporter to be ready")
-    wait_until(healthy, 20, f"every query to succeed; status: {exporter.base_url}")
+    wait_until(lambda: all_queries_tried(exporter), 60, "the exporter to be ready")
+    wait_until(healthy, 60, f"every query to succeed; status: {exporter.base_url}")
 
 
 def all_queries_tried(exporter: Exporter) -> bool:
@@ -86,7 +86,7 @@ def wait_for_rounds(simulator: Simulator, rounds: int = 2) -> None:
         ended = Counter(_identity(request) for request in since if request["outcome"] != "in flight")
         return all(ended[request] >= rounds for request in requests)
 
-    wait_until(answered, 30, f"{rounds} rounds of {len(requests)} requests")
+    wait_until(answered, 60, f"{rounds} rounds of {len(requests)} requests")
 
 
 def _identity(request: dict[str, Any]) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ class Prometheus:
             found[result["metric"].get("__name__", ""), frozenset(labels.items())] = float(result["value"][1])
         return found
 
-    def after_two_scrapes(self, since: float, seconds: float = 15) -> float:
+    def after_two_scrapes(self, since: float, seconds: float = 60) -> float:
         """Wait for two scrapes started after ``since`` (Unix time); return when the second one started."""
         second = self._scrape_after(self._scrape_after(since, seconds), seconds)
         up = self.series("up", second)
@@ -85,7 +85,7 @@ def start_prometheus(
         assert program.process.poll() is None, program.text()
         return b"Ready" in get(f"{base_url}/-/ready")
 
-    wait_until(ready, 20, "Prometheus to be ready")
+    wait_until(ready, 60, "Prometheus to be ready")
     return Prometheus(program, base_url)
 
 

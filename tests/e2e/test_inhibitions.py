@@ -133,7 +133,7 @@ def inhibited(
         # It applies inhibitions after it has responded, in order: once the last one applies, all do.
         source, target = labels("ApiDown", "last"), labels("BalanceLow", "last")
         alertmanager.post([{"labels": target}, {"labels": source}])
-        wait_until(lambda: states()[key(target)], 10, "the last alert to be inhibited")
+        wait_until(lambda: states()[key(target)], 60, "the last alert to be inhibited")
         yield states()
 
 

@@ -104,7 +104,7 @@ def _send(alertmanager: Alertmanager, alerts: list[Json], box: Mailbox, chat: Ch
     alertmanager.post(alerts)
     wait_until(
         lambda: len(box.mails) + sum(map(len, chat.messages.values())) >= expected,
-        30,
+        60,
         lambda: (
             f"{expected} messages: {len(box.mails)} mails, {chat.messages}\n{alertmanager.program.text()}"
         ),

@@ -120,7 +120,7 @@ def _scrape_with_faults(north: Simulator, exporter: Exporter, prometheus: Promet
             for query, scope, code in (("balance", "tenant", "ACME"), ("license", "switch", ""))
         )
 
-    wait_until(failed, 20, "both failures")
+    wait_until(failed, 60, "both failures")
     return _scrape(prometheus, prometheus.after_two_scrapes(time.time()))
 
 

@@ -87,7 +87,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
         exporter = start_exporter(
             run, directory / "config.yaml", configuration(*(_switch(name, simulator.url) for name in NAMES))
         )
-        wait_until(lambda: all_queries_tried(exporter), 30, "every query to be tried")
+        wait_until(lambda: all_queries_tried(exporter), 60, "every query to be tried")
         yield exporter
         simulator.assert_no_forbidden_requests()
 
@@ -177,7 +177,7 @@ def _vmagent(
         "-search.latencyOffset=0s",
         "-search.disableCache",
     )
-    wait_until(lambda: get(f"{base_url}/health"), 20, "VictoriaMetrics to be ready")
+    wait_until(lambda: get(f"{base_url}/health"), 60, "VictoriaMetrics to be ready")
     file = directory / "vmagent.yaml"
     file.write_text(json.dumps({"scrape_configs": [job]}))
     for number in range(2):
@@ -211,7 +211,7 @@ def test_the_parts_of_the_page(site: _Site) -> None:
         parts, everything = [own, *of_switches], site.page("")
         return set().union(*parts) == everything.keys() and sum(map(len, parts)) == len(everything)
 
-    wait_until(are_complete, 20, "the parts to be the page")
+    wait_until(are_complete, 60, "the parts to be the page")
     assert site.page("?only=exporter").keys() == site.page("?switch=").keys()
 
 
