@@ -140,7 +140,7 @@ def _reload_by_signal(exporter: Exporter, *, valid: bool) -> None:
     """Send SIGHUP and wait for the log line with the result."""
     results = len(_results(exporter))
     exporter.program.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: len(_results(exporter)) > results, 20, "the reload")
+    wait_until(lambda: len(_results(exporter)) > results, 60, "the reload")
     assert _results(exporter)[-1] == ("configuration loaded" if valid else "reload failed")
 
 
@@ -221,7 +221,7 @@ def test_no_scrape_fails_during_reloads(
     files.path.write_text(files.valid(1))
     _reload_by_post(exporter, valid=True)
     wait_until_healthy(exporter)
-    wait_until(lambda: _descriptors(exporter) <= descriptors + 2, 20, "old connections to be closed")
+    wait_until(lambda: _descriptors(exporter) <= descriptors + 2, 60, "old connections to be closed")
     assert exporter.program.stop() == 0
 
 
@@ -246,7 +246,7 @@ def test_an_invalid_file_changes_nothing(
     reported = get_json(f"{exporter.base_url}/api/v1/status")["configuration"]
     assert set(reported["errors"]) <= set(errors.splitlines())
     assert len(reported["errors"]) == 2
-    assert reported["reload_failed_age_seconds"] < 20
+    assert reported["reload_failed_age_seconds"] < 60
     assert "s3cret" not in errors + exporter.program.text() + str(reported)
     assert exporter.value(SUCCESSFUL) == 0
     assert exporter.value("softswitch_tenants", switch="pbx") == 1

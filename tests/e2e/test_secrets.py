@@ -270,7 +270,7 @@ def test_the_daemon_shows_no_secrets(
                 )
             )
 
-        wait_until(all_failed, 30, "every tenant to fail")
+        wait_until(all_failed, 60, "every tenant to fail")
         texts = _pages(exporter)
         failures = _failures(exporter)
         exporter.program.stop(signal.SIGTERM)
