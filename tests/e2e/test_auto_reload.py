@@ -74,4 +74,4 @@ def test_changes_are_applied_without_a_call(run_program: Start, tmp_path: Path) 
 
     exporter.program.wait_for_lines("configuration loaded", 2)
     exporter.program.wait_for_lines("configuration file is invalid; the exporter would not start with it")
-    assert "config.yaml:2:1: invalid YAML" in exporter.program.text()
+    exporter.program.wait_for(r"config\.yaml:1:\d+: invalid YAML")
