@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageColor
 
-from grafana.preview.canvas import BACKGROUND, PALE, Box, Scene
+from grafana.preview.canvas import BACKGROUND, PALE, PAPER, Box, Scene
 from grafana.preview.panels import draw
 from grafana.preview.prometheus import Source
 
@@ -55,10 +55,15 @@ def picture(dashboard: dict[str, Any], source: Source, file: Path, speed: float 
             draw(panel, box, scene)
     drawn = io.BytesIO()
     figure.savefig(drawn, facecolor=BACKGROUND)
-    # The default method merges the few green pixels of words into grey.
-    method = Image.Quantize.MAXCOVERAGE
-    image = Image.open(drawn).convert("RGB").quantize(_COLOURS, method=method, dither=Image.Dither.NONE)
-    image.save(file, optimize=True)
+    _with_few_colours(Image.open(drawn).convert("RGB")).save(file, optimize=True)
+
+
+def _with_few_colours(image: Image.Image) -> Image.Image:
+    # The default method merges the few green pixels of words into grey; this one the surfaces.
+    found = image.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*ImageColor.getrgb(BACKGROUND), *ImageColor.getrgb(PAPER), *found])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def _chosen(variable: dict[str, Any], value: str) -> str:
