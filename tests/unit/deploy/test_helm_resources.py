@@ -304,7 +304,7 @@ def test_the_network_policy_allows_what_is_configured() -> None:
 
 
 def test_the_storage_follows_the_values() -> None:
-    """An emptyDir, a new claim or an existing one; with a claim, the old pod stops first."""
+    """An emptyDir, a new claim or an existing one; with a claim, a single old pod stops first."""
     claim = {"enabled": True}
     for values, volume, strategy in (
         ({}, {"emptyDir": {"sizeLimit": "100Mi"}}, "RollingUpdate"),
@@ -316,6 +316,8 @@ def test_the_storage_follows_the_values() -> None:
         assert {"name": "storage", **volume} in pod_of(deployment)["volumes"]
         assert deployment["spec"]["strategy"]["type"] == strategy
         assert len(of_kind("PersistentVolumeClaim", found)) == (values == claim)
+    pair = {"persistence": claim | {"accessModes": ["ReadWriteMany"]}, "highAvailability": {"enabled": True}}
+    assert one("Deployment", resources(pair))["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
 @pytest.mark.parametrize(
