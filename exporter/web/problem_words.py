@@ -1,7 +1,7 @@
 """The wording of each kind of problem, for the page, its JSON and the sentence of a switch. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.web import formatting
@@ -95,19 +95,25 @@ TRUNK_OF_TENANT = WORDS["SoftswitchTrunkDown"]._replace(
 _RANKS = {name: rank for rank, name in enumerate(WORDS)}
 
 
-_FIRST_STEPS: Mapping[str, str] = {
-    "timeout": "make a test call, then check the load of the web server and its database",
-    "connect": "check DNS, the network and the firewall, and whether the server or proxy runs",
-    "tls": "check the port in `url` and the certificate, then `tls` in the configuration",
-    "http": "check the path in `url`, then the error log of the web server",
-    "auth": "check the key",
-    "rejected": "run `softswitch-exporter probe` and read the message of the switch",
-    "empty": "check the permissions of the key, then the error log of the web server",
-    "decode": "check `url`, then the error log of the web server",
-    "too_large": "check `url`",
-    "scope_ignored": "check the permissions of the key",
-}
-"""By the reason of a failure: what to do first if the API is silent."""
+_FIRST_STEPS: Sequence[tuple[str, str, str]] = (
+    ("timeout", "", "make a test call, then check the load of the web server and its database"),
+    ("connect", "proxy", "check the proxy"),
+    ("connect", "", "check DNS, the network and the firewall, and whether the web server runs"),
+    ("tls", "proxy", "check the certificate of the proxy"),
+    ("tls", "", "check the port in `url` and the certificate, then `tls` in the configuration"),
+    ("http", "HTTP 5", "read the error log of the web server"),
+    ("http", "refuses the key", "check the key, and whether the server accepts this address"),
+    ("http", "too many requests", "lower `max_requests_per_second`"),
+    ("http", "", "check `url`: its scheme, port and path"),
+    ("auth", "", "check the key"),
+    ("rejected", "", "run `softswitch-exporter probe` and read the message of the switch"),
+    ("empty", "", "check the permissions of the key, then the error log of the web server"),
+    ("decode", "HTML", "check the path in `url`, then whether the server requires a login"),
+    ("decode", "", "run `softswitch-exporter probe` and read the response"),
+    ("too_large", "", "check `url`"),
+    ("scope_ignored", "", "check the permissions of the key"),
+)
+"""What to do first if the API is silent: by the reason of a failure and a part of its detail."""
 
 _LONGEST_CAUSE = 160
 """Maximum length, in characters, of the cause of a failure: it may quote the switch."""
@@ -135,7 +141,12 @@ def why_silent(switch: Mapping[str, Any]) -> str:
     cause: str = frequent["detail"].partition("; ")[0]
     if len(cause) > _LONGEST_CAUSE:
         cause = f"{cause[:_LONGEST_CAUSE]}…"
-    return f" ({cause}; first {_FIRST_STEPS[frequent['reason']]})"
+    step = next(
+        step
+        for reason, part, step in _FIRST_STEPS
+        if reason == frequent["reason"] and part in frequent["detail"]
+    )
+    return f" ({cause}; first {step})"
 
 
 def words_of(name: str, labels: Mapping[str, str], summary: str, *, has_no_phones: bool = False) -> Words:
