@@ -62,7 +62,8 @@ def test_a_switch_before_its_alerts() -> None:
         ({"nodes": _BAD["nodes"]}, [alert_group("SoftswitchNodeMissing", {"node": "n9"}, count=11)], []),
         ({"up": False}, [alert_group("SoftswitchKeyRefused")], []),
         ({"up": False, "refused_keys": ["admin"]}, [], ["KeyRefused"]),
-        ({"license_verdict": "critical", "license_remaining_seconds": 5.0}, [], ["LicenseImminent"]),
+        ({"license_verdict": "critical", "license_remaining_seconds": 86_400.0}, [], ["LicenseImminent"]),
+        ({"license_verdict": None, "license_remaining_seconds": 5.0}, [], []),  # without a threshold
         (
             {"license_verdict": "critical", "license_remaining_seconds": 86_401.0},
             [alert_group("SoftswitchLicenseExpiring", severity="warning")],
@@ -138,12 +139,16 @@ def test_a_group_ends_alert_by_alert() -> None:
 
 async def test_tenants_before_their_alerts(pollers: Pollers) -> None:
     """Credit, phones, trunks, peers, queues and watched phones: the first screen and the rows name them."""
-    codes = ["CREDIT", "FEW", "NONE", "TRUNK", "PEER", "QUEUE", "LONG", "WATCH", "WELL"]
+    codes = ["CREDIT", "FEW", "NONE", "TRUNK", "PEER", "QUEUE", "LONG", "WATCH", "WELL", "CLOSED"]
     poller = pollers(
         tenants=[
             {"code": code, **({"watch": ["100"]} if code in ("WATCH", "NONE") else {})} for code in codes
         ],
-        thresholds={"balance": {"critical": 10}, "registered_ratio": {"critical": 0.5}},
+        thresholds={
+            "balance": {"critical": 10},
+            "registered_ratio": {"critical": 0.5},
+            "queue_wait": {"warning": "2m"},
+        },
     )
     set_value = poller.store.set
     poller.store.note_attempt(valid=True, now=NOW)
@@ -162,8 +167,13 @@ async def test_tenants_before_their_alerts(pollers: Pollers) -> None:
     states = {"registered": 0.0, "unregistered": 3.0, "unknown": 3.0}
     set_value(catalogue.TENANT_EXTENSIONS, "WELL", states)
     set_value(catalogue.TRUNK_REGISTERED, "WELL", {"t3": 1.0})
-    set_value(catalogue.QUEUE_CALLS_WAITING, "WELL", {"q": 3.0})
-    set_value(catalogue.QUEUE_AGENTS, "WELL", {"q": 1.0}, part="online")
+    set_value(catalogue.QUEUE_CALLS_WAITING, "WELL", {"idle": 0.0, "short": 3.0})
+    set_value(catalogue.QUEUE_LONGEST_WAIT, "WELL", {"idle": 9999.0, "short": 120.0})
+    set_value(catalogue.QUEUE_AGENTS, "WELL", {"idle": 0.0, "short": 1.0}, part="online")
+    set_value(catalogue.QUEUE_CALLS_WAITING, "CLOSED", {"q": 3.0})
+    set_value(catalogue.QUEUE_LONGEST_WAIT, "CLOSED", {"q": 9999.0})
+    set_value(catalogue.QUEUE_AGENTS, "CLOSED", {"q": 0.0}, part="online")
+    set_value(catalogue.TENANT_OPEN, "CLOSED", 0.0)
 
     whole = await status([poller], CLOCK)
 
@@ -187,7 +197,21 @@ async def test_tenants_before_their_alerts(pollers: Pollers) -> None:
         "LONG": ("critical", "long wait"),
         "WATCH": ("warning", "watched phone"),
         "WELL": ("ok", ""),
+        "CLOSED": ("ok", ""),
     }
+
+
+async def test_the_worst_of_many_are_listed(pollers: Pollers) -> None:
+    """Ten, those farthest below their threshold first; all are counted."""
+    codes = [f"T{number:03}" for number in range(450)]
+    poller = pollers(tenants=[{"code": code} for code in codes], thresholds={"balance": {"warning": 1000}})
+    for number, code in enumerate(codes):
+        poller.store.set(catalogue.TENANT_BALANCE, code, 900.0 - number)
+
+    (problem,) = (await status([poller], CLOCK))["problems"]
+
+    assert (problem["count"], problem["subjects"]) == (450, codes[:-11:-1])
+    assert problem["value"] == "worst 451.00, threshold 1,000.00"
 
 
 async def _problems(
