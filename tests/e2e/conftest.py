@@ -19,12 +19,10 @@ from tests.e2e.programs import (
     start_exporter,
     start_simulator,
 )
-from tests.e2e.prometheus import Prometheus, start_prometheus
 
 Start = Callable[..., Program]
 StartSimulator = Callable[..., Simulator]
 StartExporter = Callable[..., Exporter]
-StartPrometheus = Callable[[Exporter], Prometheus]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,15 +76,6 @@ def run_exporter(run_program: Start, tmp_path: Path) -> StartExporter:
         return start_exporter(run_program, file, configuration, *flags, **environment)
 
     return run
-
-
-@pytest.fixture
-def run_prometheus(
-    run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
-) -> StartPrometheus:
-    """Return a function that starts a Prometheus that scrapes an exporter every second."""
-    executable = require_program("prometheus", "prometheus")
-    return lambda exporter: start_prometheus(run_program, executable, tmp_path, exporter)
 
 
 @pytest.fixture(scope="module")

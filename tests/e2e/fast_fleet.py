@@ -23,7 +23,6 @@ from exporter.simulator import server
 from exporter.simulator.api import Entry
 from exporter.simulator.faults import Fault
 from exporter.simulator.options import Options
-from exporter.simulator.request import Keys
 from exporter.simulator.tenants import ONLY_SIP, Technologies
 from exporter.simulator.world import Size, World, WorldClock
 from tests.e2e.programs import Series, samples
@@ -195,11 +194,6 @@ class FastExporter:
         """Let time pass."""
         await asyncio.sleep(seconds)
 
-    def read_keys(self) -> None:
-        """Read the key files again, as the exporter does every second."""
-        for key in self.fast.load().keys:
-            key.reload()
-
     async def reload(self, switch: SwitchConfiguration) -> None:
         """Apply another configuration of the switch."""
         self.fast.load = lambda: _installation(switch)
@@ -217,7 +211,6 @@ async def fast_exporter(
     tenants: int,
     extensions: int = 4,
     nodes: int = 4,
-    keys: Keys | None = None,
     options: Options | None = None,
     technologies: Technologies = ONLY_SIP,
 ) -> AsyncIterator[FastExporter]:
@@ -228,7 +221,7 @@ async def fast_exporter(
         technologies=technologies,
         clock=WorldClock(loop.time),
     )
-    application = server.create_application(world, keys=keys, options=options, clock=loop.time)
+    application = server.create_application(world, options=options, clock=loop.time)
     switch = await server.start("127.0.0.1", 0, application)
     configuration = _installation(configure(switch.url))
     try:
