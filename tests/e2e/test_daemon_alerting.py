@@ -35,7 +35,7 @@ from tests.e2e.programs import (
 from tests.e2e.receiver import Receiver, receiving
 
 SPEED = 40
-"""1.5 s stand for a minute. Faster, Alertmanager resolves alerts if a busy machine sends the next one late."""
+"""1.5 s stand for a minute. Faster, Alertmanager resolves alerts if a busy machine is late."""
 
 DAY = 86_400.0
 PATIENCE = 60.0
