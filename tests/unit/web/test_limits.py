@@ -235,15 +235,6 @@ async def test_the_largest_client_loses_requests() -> None:
             answer.close()
 
 
-async def test_unread_responses_use_little_memory() -> None:
-    """A response counts until it is read: of 60 unread ones two are written, and little is buffered."""
-    async with _serving(bounded(_large, most=2)) as client:
-        with _unread(client, count=60) as connections:
-            await _request(connections)
-            await _until(lambda: len(_buffered(client)) == 60 and sum(map(bool, _buffered(client))) == 2)
-            assert max(_buffered(client)) < 300_000
-
-
 async def test_pipelined_requests_wait_for_their_reader() -> None:
     """The next request of a connection starts after the previous responses have been read."""
     served = 0

@@ -170,23 +170,6 @@ async def test_a_flood_does_not_block_others(
     await asyncio.gather(*crowd)
 
 
-async def test_a_new_address_displaces_one_of_a_crowd(passwords: Passwords, check: _Bcrypt) -> None:
-    """With a full queue of few addresses, another address still gets a place."""
-    check.resume.clear()
-    crowd = [
-        _try(passwords, user, f"wrong {number}", f"192.0.2.{number}")
-        for number in range(20)
-        for user in "aac"
-        for _ in range(2)
-    ]
-    await _yield()
-    new = _try(passwords, "b", "B", "198.51.100.1")
-    await asyncio.sleep(0)
-    check.resume.set()
-    assert await new is Verdict.RIGHT
-    assert [await task for task in crowd].count(Verdict.WRONG) == 63
-
-
 async def test_cancelled_requests_leave_the_queue(passwords: Passwords, check: _Bcrypt) -> None:
     """Requests that are cancelled while they wait keep no place and start no check."""
     check.resume.clear()

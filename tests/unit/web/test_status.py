@@ -245,27 +245,6 @@ async def test_a_target_removed_meanwhile(poller: Poller) -> None:
     assert (state["targets_tried"], state["targets_failing"]) == (1, 1)
 
 
-async def test_a_tenant_without_phones(pollers: Pollers) -> None:
-    """Its problem says how many it has, and so does its row."""
-    poller = pollers(tenants=[{"code": "ACME"}])
-    poller.store.set(catalogue.TENANT_EXTENSIONS, "ACME", {"registered": 0.0, "unregistered": 8.0})
-    switch = poller.store.switch
-    labels = {"switch": switch, "tenant": "ACME"}
-    group = {
-        "alertname": "SoftswitchTenantRegistrationsLost", "severity": "critical", "switch": switch,
-        "state": "firing", "has_no_phones": True, "count": 1, "age_seconds": 60.0,
-        "alerts": [{"labels": labels, "annotations": {}, "value": None, "threshold": None}],
-    }  # fmt: skip
-    named = {switch: {"ACME": (("SoftswitchTenantRegistrationsLost", "critical"),)}}
-
-    whole = await status([poller], CLOCK, alerting={"groups": [group], "of_tenants": named})
-
-    texts = [problem["text"] for problem in whole["problems"]]
-    assert "ACME has no phones registered (0 of 8)" in texts
-    (row,) = whole["switches"][0]["tenant_list"]
-    assert row["why"] == "no phones registered"
-
-
 async def test_a_tenant(pollers: Pollers) -> None:
     """A row has the values, thresholds, verdicts and failing queries."""
     poller = pollers(
