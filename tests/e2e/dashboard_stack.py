@@ -127,11 +127,11 @@ class DashboardStack:
             fired = [{value for _, value in labels} for _, labels in found]
             return all(any(values.issuperset(one) for values in fired) for one in expected)
 
-        wait_until(firing, 40, f"{expected} to fire")
+        wait_until(firing, 60, f"{expected} to fire")
 
     def wait_for_busiest_hours(self) -> None:
         """Wait until the busiest hours of last week are recorded, which happens every 15 s."""
-        wait_until(lambda: self.prometheus.series(_BUSIEST, time.time()), 40, "the record")
+        wait_until(lambda: self.prometheus.series(_BUSIEST, time.time()), 60, "the record")
 
     def freeze(self) -> float:
         """Stop the time of the switches; return a time at which Prometheus has all values."""
@@ -268,7 +268,7 @@ def _wait_until_healthy(stack: DashboardStack) -> None:
         of_both = [value for labels, value in tried.items() if ("switch", "west") not in labels]
         return len(of_both) == _TARGETS and all(of_both)
 
-    wait_until(healthy, 40, "every query of the two switches to succeed")
+    wait_until(healthy, 60, "every query of the two switches to succeed")
     stack.prometheus.after_two_scrapes(time.time())
 
 

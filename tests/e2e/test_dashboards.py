@@ -12,11 +12,11 @@ from grafana import words
 from grafana.board import EXPLAINED
 from grafana.preview.page import picture
 from grafana.preview.panels import KINDS
-from grafana.preview.prometheus import QueryError, Series, Source
+from grafana.preview.prometheus import Series, Source
 from grafana.preview.values import Row, rows
 from grafana.words import CLEAR, INCOMPLETE, UNKNOWN
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, variables
-from tests.dashboard_mistakes import DOUBLED, INVALID, NO_DATA, made
+from tests.dashboard_mistakes import DOUBLED, NO_DATA, made
 from tests.e2e.dashboard_stack import CALL_SECONDS, EXTERNAL_URL, FACTOR, DashboardStack, dashboard_stack
 from tests.e2e.full_configuration import TENANT_QUERIES
 
@@ -138,12 +138,6 @@ def test_a_query_without_data_is_found(seen: _Seen) -> None:
     """The check above can fail: it names the empty panel."""
     source = seen.source(NO_DATA.uid, seen.changing)
     assert set(_without_data(made(NO_DATA), source)) - {"Calls, B"} - _UNKNOWN == {"Calls, A"}
-
-
-def test_an_invalid_query_is_found(seen: _Seen) -> None:
-    """It raises the error message of Prometheus."""
-    with pytest.raises(QueryError, match="parse error"):
-        _without_data(made(INVALID), seen.source(INVALID.uid, seen.changing))
 
 
 def _values(seen: _Seen, dashboard: Dashboard, title: str, letter: str, *labels: str) -> Values:

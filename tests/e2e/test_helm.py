@@ -43,7 +43,7 @@ def test_a_pod_polls_and_is_healthy(
     [container] = pod_of(deployment)["containers"]
     exporter = start(release, run_program, deployment)
     for name in ("pbx-eu", "pbx-us"):
-        wait_until(partial(is_up, exporter, name), 30, "softswitch_up 1")
+        wait_until(partial(is_up, exporter, name), 60, "softswitch_up 1")
     wait_until(lambda: probe(exporter, container["readinessProbe"]) == 200, 60, "ready")
     assert probe(exporter, container["livenessProbe"]) == 200
     assert exporter.value("softswitch_exporter_web_info", external_url="https://softswitch.example.com") == 1
@@ -119,9 +119,9 @@ def test_prometheus_scrapes_each_switch(
         return sorted(dict(labels).get("switch", "") for (_, labels), value in found.items() if value == 1)
 
     for name in names:
-        wait_until(partial(is_up, exporter, name), 30, "softswitch_up 1")
-    wait_until(lambda: labels("up") == sorted(["", *names]), 30, lambda: str(labels("up")))
-    wait_until(lambda: labels("softswitch_up") == sorted(names), 30, lambda: str(labels("softswitch_up")))
+        wait_until(partial(is_up, exporter, name), 60, "softswitch_up 1")
+    wait_until(lambda: labels("up") == sorted(["", *names]), 60, lambda: str(labels("up")))
+    wait_until(lambda: labels("softswitch_up") == sorted(names), 60, lambda: str(labels("softswitch_up")))
     assert labels("softswitch_exporter_build_info") == [""]
 
 

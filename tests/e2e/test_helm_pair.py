@@ -36,17 +36,17 @@ async def test_a_pair_of_which_one_polls(
 
     async with lease_server() as server:
         first = await asyncio.to_thread(start_pod, "pbx-0", server.kubeconfig(tmp_path / "first", "first"))
-        await asyncio.to_thread(wait_until, partial(takes_over, first), 30, "the first pod to poll")
+        await asyncio.to_thread(wait_until, partial(takes_over, first), 60, "the first pod to poll")
         assert server.holder.startswith("pbx-0_")
         second = await asyncio.to_thread(start_pod, "pbx-1", server.kubeconfig(tmp_path / "second", "second"))
         for path in ("/-/healthy", "/-/ready"):
             answers = partial(probe, second, {"httpGet": {"path": path}})
-            await asyncio.to_thread(wait_until, lambda: answers() == 200, 30, path)  # noqa: B023 -- called at once
+            await asyncio.to_thread(wait_until, lambda: answers() == 200, 60, path)  # noqa: B023 -- called at once
         metrics = await asyncio.to_thread(second.metrics)
         assert "softswitch_exporter_active 0" in metrics
         assert "softswitch_up{" not in metrics
         assert await asyncio.to_thread(first.program.stop) == 0
-        await asyncio.to_thread(wait_until, partial(takes_over, second), 30, "the second pod to poll")
+        await asyncio.to_thread(wait_until, partial(takes_over, second), 60, "the second pod to poll")
         assert server.holder.startswith("pbx-1_")
         role = one("Role", resources(values))
         assert list(server.leases) == [(NAMESPACE, role["rules"][0]["resourceNames"][0])]

@@ -77,7 +77,7 @@ def test_the_volume_is_writable(stack: Stack) -> None:
         files = stack.execute("exporter", "ls", "/var/lib/softswitch-exporter").split()
         return {"switches.json", "timeline.json"} <= set(files)
 
-    wait_until(is_written, 30, "both files")
+    wait_until(is_written, 60, "both files")
 
 
 def test_the_image_has_no_build_tools(stack: Stack) -> None:

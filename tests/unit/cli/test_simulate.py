@@ -24,7 +24,7 @@ def _parsed(*arguments: str) -> argparse.Namespace:
 async def _printed(capsys: pytest.CaptureFixture[str]) -> str:
     """Wait for the end of the introduction and return it."""
     printed = ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while "Press Ctrl-C to stop." not in printed:
             await asyncio.sleep(0.01)
             printed += capsys.readouterr().out

@@ -36,8 +36,8 @@ async def simulator(world: World, announced: list[str]) -> AsyncIterator[Running
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Return a client session with a timeout of five seconds."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+    """Return a client session with a timeout, so that no test hangs."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         yield session
 
 
@@ -46,7 +46,7 @@ def in_flight() -> Wait:
     """Return a function that waits for a number of requests in flight."""
 
     async def wait(simulator: RunningSimulator, number: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while simulator.parts.journal.counts()["in_flight"] != number:  # noqa: ASYNC110 - a journal has no events
                 await asyncio.sleep(0.01)
 

@@ -48,7 +48,7 @@ async def test_it_stops_although_requests_hang(
             asyncio.create_task(session.get(running.url, params=parameters).__aenter__()) for _ in range(20)
         ]
         await in_flight(running, 20)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await running.stop()
     for response in await asyncio.gather(*requests, return_exceptions=True):
         if isinstance(response, aiohttp.ClientResponse):
