@@ -14,7 +14,7 @@ from exporter.web.conditions import API_DOWN, KEY_REFUSED, LICENSE, LOW
 from exporter.web.headline import headline, notices
 from exporter.web.markdown import runbook_link
 from exporter.web.problem_words import Words, license_text, rank, why_silent, words_of
-from exporter.web.unknown_values import SILENT, is_measured, unknown
+from exporter.web.unknown_values import is_measured, unknown, while_silent
 
 Json = dict[str, Any]
 _Place = tuple[int, Json]
@@ -63,7 +63,7 @@ def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
         not_known = unknown(switch, status["alerting"])
         switch["state"] = "problems" if active else "unknown" if not_known else "clear"
         switch["severity"] = min((it["severity"] for it in active), default=None)  # "critical" < "warning"
-        switch["sentence"] = _sentence(own, not_known)
+        switch["sentence"] = _sentence(own, not_known, while_silent(switch))
         switch["unknown"] = not_known
     status["problems"] = [problem for problem, _ in pairs]
     status["state"], status["headline"] = headline(status, covered)
@@ -228,15 +228,18 @@ def _evidence(words: Words, group: Json, labels: Mapping[str, str], place: _Plac
     return f"./#{shown_in}"
 
 
-def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str]) -> str:
-    """Return the state of a switch in one sentence."""
+def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str], replaced: str) -> str:
+    """Return the state of a switch in one sentence.
+
+    ``replaced``: the text in ``not_known`` that "the last known state" replaces.
+    """
     active = [(problem, brief) for problem, brief in pairs if problem["state"] != "recovered"]
     if any(problem["last_known"] for problem, _ in active):
         silent = next((number for number, (it, _) in enumerate(active) if it["alertname"] == API_DOWN), None)
         if silent is not None:
             problem, brief = active[silent]
             active[silent] = problem, f"{brief}, so the rest is the last known state"
-            not_known = [text for text in not_known if not text.startswith(SILENT)]
+            not_known = [text for text in not_known if text != replaced]
     # Two alerts may be about the same license; other equal texts are about different subjects.
     parts = [*{(brief, it["alertname"] in LICENSE or it["id"]): brief for it, brief in active}.values()]
     texts = _shortened(parts, _PARTS) + _shortened(not_known, _UNKNOWN_PARTS)

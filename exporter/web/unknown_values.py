@@ -7,9 +7,6 @@ from exporter.web import formatting
 
 Json = dict[str, Any]
 
-SILENT = "nodes and tenants unknown"
-"""How the text about a switch begins whose API is silent."""
-
 _NAMED = 3
 """How many queries that have not been tried yet are named at most."""
 
@@ -49,9 +46,7 @@ def unknown(switch: Json, alerting: Json | None) -> list[str]:
         return ["not polled yet"]
     found = []
     if switch["up"] is False:
-        age = switch["valid_answer_age_seconds"]
-        since = "since the start" if age is None else f"for {formatting.duration(age)}"
-        found.append(f"{SILENT} {since}")
+        found.append(while_silent(switch))
     else:
         found += _of_queries(switch["queries"])
     if (alerting or {}).get("firing") is None:
@@ -59,13 +54,22 @@ def unknown(switch: Json, alerting: Json | None) -> list[str]:
     return found
 
 
+def while_silent(switch: Mapping[str, Any]) -> str:
+    """Return what is not known about a switch while its API is silent, and since when."""
+    return f"nodes and tenants unknown {_since_answer(switch)}"
+
+
 def silence(switch: Mapping[str, Any]) -> str:
     """Return a text about a switch that is not up. ``switch``: as in the status."""
-    name, seconds = switch.get("name", ""), switch.get("valid_answer_age_seconds")
+    name = switch.get("name", "")
     if switch.get("up") is None:
         return f"{name} has not been polled yet"
-    since = "since the start" if seconds is None else f"for {formatting.duration(seconds)}"
-    return f"{name} has not responded {since}"
+    return f"{name} has not responded {_since_answer(switch)}"
+
+
+def _since_answer(switch: Mapping[str, Any]) -> str:
+    seconds = switch.get("valid_answer_age_seconds")
+    return "since the start" if seconds is None else f"for {formatting.duration(seconds)}"
 
 
 def silences(switches: Iterable[Mapping[str, Any]]) -> str:
