@@ -10,6 +10,7 @@ from yarl import URL
 
 from exporter.cli.probe.findings import COMPARE, Advice, Finding, QueryRequest, tenant_exists
 from exporter.config import SwitchConfiguration
+from exporter.config.fields import invisible_problem
 from exporter.decode.fields import fields_of
 from exporter.decode.redact import column_names, outline
 from exporter.masking import Mask
@@ -35,7 +36,7 @@ from exporter.queries.trunks import Trunks
 _SHOWN = 2048
 _READ = 16 * _SHOWN
 _WIDTH = 100
-_LONGEST_LINE = 1000
+_NO_WRAP = 1 << 30
 _COLUMNS = 24
 """Column names that are shown of a record; an extension has about 148 (seen, wire notes 2026-10)."""
 
@@ -129,29 +130,34 @@ def headed(heading: str, text: str) -> Iterator[str]:
         yield f"{'' if position else heading:<10}{line}"
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a tuple in one line: ``[a, b]``."""
+class Dumper(yaml.SafeDumper):
+    """Writes a tuple in one line, ``[a, b]``, and a text with invisible characters in double quotes."""
 
 
-_Dumper.add_representer(
+Dumper.add_representer(
     tuple,
     lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True),
+)
+Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if invisible_problem(text) else None
+    ),
 )
 
 
 def settings_lines(settings: Mapping[str, object]) -> Iterator[str]:
     """Yield settings as indented YAML."""
     if settings:
-        text = _yaml(settings, allow_unicode=True)
-        if not text.replace("\n", "").isprintable():  # PyYAML does not escape U+E000 to U+F8FF
-            text = _yaml(settings, allow_unicode=False)
-        yield from (_INDENT + line for line in text.splitlines())
+        yield from (_INDENT + line for line in yaml_text(dict(settings)).splitlines())
 
 
-def _yaml(settings: Mapping[str, object], *, allow_unicode: bool) -> str:
-    text: str = yaml.dump(
-        dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=_LONGEST_LINE
-    )
+def yaml_text(value: object, *, in_one_line: bool = False) -> str:
+    """Return a value as YAML that can be printed; a long text is not wrapped."""
+    style = {"default_flow_style": in_one_line, "sort_keys": False, "width": _NO_WRAP}
+    text: str = yaml.dump(value, Dumper=Dumper, allow_unicode=True, **style)
+    if not text.replace("\n", "").isprintable():  # PyYAML does not escape U+E000 to U+F8FF
+        text = yaml.dump(value, Dumper=Dumper, allow_unicode=False, **style)
     return text
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 from exporter.cli.probe.call_records import window_requests, zone_advice
 from exporter.cli.probe.draft.entries import visible
@@ -12,6 +11,7 @@ from exporter.cli.probe.draft.flags import SURVEY_RATE
 from exporter.cli.probe.draft.survey import Survey, details
 from exporter.cli.probe.draft.tenants import reject_unknown
 from exporter.cli.probe.findings import Finding, QueryRequest, query_request
+from exporter.cli.probe.runner import Runner
 from exporter.cli.probe.sources import BLF, LIST, PEERS, TENANT_PEERS, Phones, Source, Trial, trial
 from exporter.fields import duration_text
 from exporter.model import (
@@ -45,17 +45,6 @@ _OF_ONE_TENANT = (Query.LIMITS, Query.QUEUES)
 _REGSTATE = tuple(Source(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
 
 Say = Callable[[str], None]
-
-
-class Asking(Protocol):
-    """What sends a request, as ``Runner`` does."""
-
-    @property
-    def mask(self) -> Callable[[str], str]:
-        """Remove keys from a text."""
-
-    async def ask(self, wanted: QueryRequest, announce: Callable[[], None]) -> Finding | None:
-        """Send a request; return None if it cannot succeed."""
 
 
 def plan(survey: Survey, url: str) -> Iterator[str]:
@@ -117,7 +106,7 @@ def label(request: Request, *, scoped: bool = True) -> str:
 class Conductor:
     """Sends the requests. ``say`` prints a line."""
 
-    def __init__(self, runner: Asking, survey: Survey, say: Say, clock: Callable[[], float]) -> None:
+    def __init__(self, runner: Runner, survey: Survey, say: Say, clock: Callable[[], float]) -> None:
         self._runner = runner
         self._survey = survey
         self._say = say

@@ -5,16 +5,16 @@ it are quoted. In a comment, line breaks and invisible characters are written as
 """
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import yaml
 
+from exporter.cli.probe.render import Dumper, yaml_text
 from exporter.config.fields import invisible_problem
 
 _WIDTH = 118
 _STEP = "  "
-_NO_WRAP = 1 << 30
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -131,43 +131,11 @@ def visible(text: str) -> str:
     )
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes words plain, and a text with invisible characters in double quotes."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar(
-        "tag:yaml.org,2002:str", text, style='"' if invisible_problem(text) else None
-    )
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(
+Dumper.add_representer(
     Word, lambda dumper, word: dumper.represent_scalar("tag:yaml.org,2002:bool", word.text)
 )
 
 
 def inline(value: Inline) -> str:
     """Return a value as one line of YAML, in flow style."""
-    is_ascii = any(invisible_problem(text) for text in _all_texts(value))
-    written: str = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=True,
-        allow_unicode=not is_ascii,
-        width=_NO_WRAP,
-        sort_keys=False,
-    )
-    return written.removesuffix("...\n").rstrip("\n")
-
-
-def _all_texts(value: Inline) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for key, inner in value.items():
-                yield from (key, *_all_texts(inner))
-        case Sequence():
-            for inner in value:
-                yield from _all_texts(inner)
+    return yaml_text(value, in_one_line=True).removesuffix("...\n").rstrip("\n")

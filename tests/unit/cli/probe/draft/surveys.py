@@ -64,6 +64,7 @@ async def surveyed(
     asked: Sequence[str] = (),
     skip: Sequence[str] = (),
     key_env: str = "PBX_KEY",
+    clock: Callable[[], float] = lambda: 0.0,
     **settings: Any,
 ) -> tuple[Survey, str, Tree]:
     """Return a survey of a switch, what was printed, and the settings of the flags."""
@@ -80,7 +81,7 @@ async def surveyed(
     try:
         async with open_runner(survey.switch, Mask()) as runner:
             survey.findings = runner.findings
-            await Conductor(runner, survey, lines.append, lambda: 0.0).run()
+            await Conductor(runner, survey, lines.append, clock).run()
         assert running.parts.journal.forbidden == []
     finally:
         await running.stop()

@@ -4,36 +4,15 @@ import pytest
 
 from exporter.cli.probe.draft.conduct import Conductor, plan
 from exporter.cli.probe.draft.survey import Survey
-from exporter.cli.probe.findings import Finding, QueryRequest
 from exporter.cli.probe.runner import open_runner
 from exporter.errors import StartError
 from exporter.masking import Mask
-from exporter.model import Failure, Reason
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import Size, World
 from tests.unit.cli.probe.draft.surveys import surveyed, switch_of
 
 _SWITCH = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key_env": "PBX_KEY"}
-
-
-class Refusing:
-    """Answers each request with a refusal."""
-
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
-
-    @staticmethod
-    def mask(text: str) -> str:
-        """Return the text: it contains no key."""
-        return text
-
-    async def ask(self, wanted: QueryRequest, announce: object) -> Finding | None:
-        """Return a refusal."""
-        del announce
-        found = Finding(*wanted, 0.1, Failure(Reason.AUTH, "refused"))
-        self._survey.findings.append(found)
-        return found
 
 
 def _plan(*skip: str, asked: tuple[str, ...] = ()) -> str:
@@ -103,14 +82,10 @@ async def test_a_tenant_that_is_not_listed(asked: list[str], problem: str) -> No
 
 async def test_no_request_is_sent_after_the_time_is_over() -> None:
     """For a switch on which each request takes a minute. It is said once."""
-    survey = Survey(switch_of(_SWITCH), [], ("ACME",))
-    lines: list[str] = []
     times = itertools.chain([0.0, 0.0], itertools.repeat(16 * 60.0))
-    await Conductor(Refusing(survey), survey, lines.append, lambda: next(times)).run()
+    survey, output, _ = await surveyed(asked=["ACME"], clock=lambda: next(times))
     assert len(survey.findings) == 1
-    assert [line for line in lines if "No further" in line] == [
-        "  No further requests are sent: the limit of 15m is reached"
-    ]
+    assert output.count("  No further requests are sent: the limit of 15m is reached") == 1
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.STATUS])
