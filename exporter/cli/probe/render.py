@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import yaml
@@ -154,7 +155,7 @@ def settings_lines(settings: Mapping[str, object]) -> Iterator[str]:
 
 def yaml_text(value: object, *, in_one_line: bool = False) -> str:
     """Return a value as YAML that can be printed; a long text is not wrapped."""
-    style = {"default_flow_style": in_one_line, "sort_keys": False, "width": _NO_WRAP}
+    style: Any = {"default_flow_style": in_one_line, "sort_keys": False, "width": _NO_WRAP}
     text: str = yaml.dump(value, Dumper=Dumper, allow_unicode=True, **style)
     if not text.replace("\n", "").isprintable():  # PyYAML does not escape U+E000 to U+F8FF
         text = yaml.dump(value, Dumper=Dumper, allow_unicode=False, **style)
