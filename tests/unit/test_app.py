@@ -133,26 +133,6 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_reload_of_an_invalid_file(url: str, tmp_path: Path) -> None:
-    """It raises, the metric is 0, the old configuration stays; a valid file works again."""
-    file = tmp_path / "config.yaml"
-    good = configuration(switch("pbx", url))
-    file.write_text(good)
-
-    async with running(_settings(file), Mask()) as exporter:
-        file.write_text(json.dumps({"switches": [{"name": "pbx"}]}))
-        with pytest.raises(ConfigurationError):
-            await exporter.reload()
-        page = (await _get(exporter, "/metrics"))[1]
-        assert "softswitch_exporter_config_last_reload_successful 0.0\n" in page
-        assert 'softswitch_tenants{switch="pbx"} 0\n' in page
-
-        file.write_text(good)
-        await exporter.reload()
-        page = (await _get(exporter, "/metrics"))[1]
-        assert "softswitch_exporter_config_last_reload_successful 1.0\n" in page
-
-
 async def test_a_file_that_would_not_load_at_the_next_start(url: str, tmp_path: Path) -> None:
     """The status and a metric report it without a reload; the next good load ends it."""
     file = tmp_path / "config.yaml"
@@ -190,23 +170,6 @@ async def test_a_file_that_would_not_load_at_the_next_start(url: str, tmp_path: 
         await exporter.reload()
         assert (await reported())["errors"] == []
         assert f"{_FILE_VALID} 1.0\n" in (await _get(exporter, "/metrics"))[1]
-
-
-async def test_reload_with_a_defect(url: str, tmp_path: Path) -> None:
-    """The metric is 0, and the old configuration stays."""
-    file = tmp_path / "config.yaml"
-    file.write_text(configuration(switch("pbx", url)))
-    loaded = [load(file, {})]
-    # Without any more it raises what is no ExporterError.
-    settings = Settings(load=loaded.pop, listen_addresses=[("127.0.0.1", 0)])
-
-    async with running(settings, Mask()) as exporter:
-        with pytest.raises(IndexError):
-            await exporter.reload()
-        page = (await _get(exporter, "/metrics"))[1]
-
-    assert "softswitch_exporter_config_last_reload_successful 0.0\n" in page
-    assert 'softswitch_tenants{switch="pbx"} 0\n' in page
 
 
 async def test_reload_that_hangs(url: str, tmp_path: Path) -> None:
@@ -293,19 +256,6 @@ async def test_sighup_after_a_reload_that_raised() -> None:
     reloads.cancel()
 
 
-async def test_start_with_an_invalid_file(tmp_path: Path) -> None:
-    """It fails, and leaves nothing running."""
-    file = tmp_path / "config.yaml"
-    file.write_text("switches: []")
-    before = asyncio.all_tasks()
-
-    with pytest.raises(ConfigurationError):
-        async with running(_settings(file), Mask()):
-            pytest.fail("it started")
-
-    assert asyncio.all_tasks() == before
-
-
 async def test_address_in_use(url: str, tmp_path: Path) -> None:
     """The start fails with the address, and leaves neither tasks nor connections."""
     file = tmp_path / "config.yaml"
@@ -319,25 +269,3 @@ async def test_address_in_use(url: str, tmp_path: Path) -> None:
             pytest.fail("it started")
 
     assert asyncio.all_tasks() == before
-
-
-@pytest.mark.parametrize(("enabled", "statuses"), [(False, [404, 404]), (True, [200, 405])])
-async def test_reload_needs_enable_lifecycle_and_post(
-    enabled: bool,  # noqa: FBT001 -- a table
-    statuses: list[int],
-    url: str,
-    tmp_path: Path,
-) -> None:
-    """Without it, the page does not exist; with it, a GET reloads nothing."""
-    file = tmp_path / "config.yaml"
-    file.write_text(configuration(switch("pbx", url)))
-
-    async with running(_settings(file, enable_lifecycle=enabled), Mask()) as exporter:
-        host, port = exporter.server.addresses[0]
-        url = f"http://{host}:{port}/-/reload"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url) as posted,
-            session.get(url) as got,
-        ):
-            assert [posted.status, got.status] == statuses

@@ -169,12 +169,14 @@ async def test_stop_during_a_reload_that_hangs(loader: _Loader) -> None:
 
 
 async def test_failed_start_is_not_logged_as_a_reload(loader: _Loader) -> None:
-    """The error is raised, and nothing is logged."""
+    """The error is raised, nothing is logged, and no task is left."""
+    before = asyncio.all_tasks()
     loader.file.write_text("switches: []")
     with capture_logs() as log, pytest.raises(ConfigurationError):
         async with running(_settings(loader), Mask()):
             pytest.fail("it started")
     assert log == []
+    assert asyncio.all_tasks() == before
 
 
 async def test_the_timeline_has_reloads(loader: _Loader) -> None:
@@ -210,7 +212,10 @@ def _write(loader: _Loader, name: str, sections: Mapping[str, Any]) -> None:
 
 
 async def test_a_standby(loader: _Loader) -> None:
-    """It serves no series of a switch, is ready, and polls what a reload has changed once it takes over."""
+    """It serves no series of a switch, is ready, and polls what a reload has changed once it takes over.
+
+    An invalid configuration is rejected as on an active exporter.
+    """
     _write(loader, "old", _STANDBY | _SENDING)
     async with running(_settings(loader), Mask()) as exporter:
         page = await _page(exporter)
@@ -220,6 +225,10 @@ async def test_a_standby(loader: _Loader) -> None:
         _write(loader, "new", _STANDBY | _SENDING)
         await exporter.reload()
         assert 'switch="' not in await _page(exporter)
+        loader.file.write_text("switches: [{name: invalid}]")
+        with pytest.raises(ConfigurationError):
+            await exporter.reload()
+        assert "last_reload_successful 0.0" in await _page(exporter)
 
         assert await _post(exporter, "/-/activate") == (200, "This exporter polls.\n")
         page = await _page(exporter)
@@ -245,19 +254,6 @@ async def test_a_standby_that_cannot_be_told_to_poll(can_be_told: bool, loader: 
         async with running(Settings(loader, [("127.0.0.1", 0)], enable_lifecycle=can_be_told), Mask()):
             pass
     assert ("nothing can make this exporter poll" in [log["event"] for log in logs]) is not can_be_told
-
-
-async def test_an_invalid_configuration_on_a_standby(loader: _Loader) -> None:
-    """It is rejected as on an active exporter, and the takeover uses the previous one."""
-    _write(loader, "old", _STANDBY)
-    async with running(_settings(loader), Mask()) as exporter:
-        loader.file.write_text("switches: [{name: new}]")
-        with pytest.raises(ConfigurationError):
-            await exporter.reload()
-        assert "last_reload_successful 0.0" in await _page(exporter)
-
-        assert (await _post(exporter, "/-/activate"))[0] == 200
-        assert 'switch="old"' in await _page(exporter)
 
 
 async def test_what_cannot_be_polled_stands_by(loader: _Loader, authority_of_module: Authority) -> None:

@@ -21,29 +21,6 @@ def _options(switch: SwitchConfiguration, query: Query) -> Any:
     return switch.queries.options(QUERIES[query])
 
 
-def test_defaults(loaded: Load) -> None:
-    """A switch with only name, url and key has the documented defaults."""
-    configuration = loaded(SWITCH)
-    assert configuration.alerting is None
-    switch = configuration.switches[0]
-    assert (switch.timeout, switch.max_concurrency, switch.max_requests_per_second) == (60.0, 4, 10.0)
-    assert (switch.stale_after, switch.max_series, switch.proxy) == (3.0, 500_000, None)
-    assert (switch.tls.min_version, switch.tls.insecure_skip_verify) == ("TLS12", False)
-    assert (switch.nodes, switch.tenants, switch.discover_tenants.enabled) == ((), (), False)
-    assert switch.discover_tenants.include == (Pattern(".*"),)
-    assert switch.discover_tenants.exclude == ()
-    assert switch.thresholds.license == {"warning": 30 * DAY, "critical": 7 * DAY}
-    assert switch.thresholds.balance == {"warning": 50, "critical": 10}
-    assert switch.thresholds.registered_ratio == {"warning": 0.9, "critical": 0.5}
-    assert _options(switch, Query.PEERS).total_name is None
-    assert _options(switch, Query.CHANNELS).total_name is None
-    assert (_options(switch, Query.CALLS).empty, _options(switch, Query.CALLS).pattern) == ("zero", None)
-    registrations = _options(switch, Query.REGISTRATIONS)
-    assert registrations.source is RegistrationSource.REGSTATE
-    assert registrations.parameter is ExtensionParameter.EXT
-    assert registrations.words == {}
-
-
 _INTERVALS = {
     Query.PEERS: (MINUTE, None),
     Query.CHANNELS: (30.0, 2 * MINUTE),
@@ -156,13 +133,6 @@ def test_label_names(loaded: Load) -> None:
     assert loaded(text).label_names == ("area", "site", "team")
 
 
-def test_configuration_is_frozen(loaded: Load) -> None:
-    """Nothing can be changed after loading."""
-    switch = loaded(SWITCH).switches[0]
-    with pytest.raises(ValueError, match="frozen"):
-        switch.timeout = 5.0  # type: ignore[misc] # that it is rejected is the point
-
-
 def test_alerting(loaded: Load, tmp_path: Path) -> None:
     """All settings, with passwords and tokens that are in no text."""
     (tmp_path / "token").write_text("t0ken\n")
@@ -185,42 +155,6 @@ def test_alerting(loaded: Load, tmp_path: Path) -> None:
     assert {basic.basic_auth.password, bearer.bearer_token} < set(configuration.keys)
     assert "passw0rd" not in repr(alerting)
     assert "t0ken" not in repr(alerting)
-
-
-def test_alertmanager_with_two_credentials(problems: Problems, tmp_path: Path) -> None:
-    """A user and a token, or a password from two settings, is an error."""
-    (tmp_path / "token").write_text("t0ken\n")
-    text = (
-        "alerting:\n  alertmanagers:\n"
-        "    - {url: http://a, basic_auth: {username: u, password: p}, bearer_token_file: token}\n"
-        "    - {url: http://b, basic_auth: {username: u, password: p, password_file: token}}\n"
-    )
-    assert problems(SWITCH + text) == [
-        "alerting.alertmanagers[0]: basic_auth and bearer_token_file are both set; keep one",
-        "alerting.alertmanagers[1].basic_auth: password and password_file are both set; keep one",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("written", "problem"),
-    [
-        (
-            "interval: 5m",
-            (
-                ": interval needs timezone, the time zone of the switch's call records, such as Europe/Rome; "
-                "`probe --query=call_records` helps to find it"
-            ),
-        ),
-        ("timezone: Europe/Roma", '.timezone: expected a time zone such as Europe/Rome, got "Europe/Roma"'),
-        ("delay: 0s", '.delay: expected 1s or more, got "0s"'),
-        ("delay: 2d", '.delay: expected 1d or less, got "2d"'),
-    ],
-)
-def test_call_records(written: str, problem: str, problems: Problems) -> None:
-    """Without the time zone of the switch, no window can be requested."""
-    text = SWITCH + f"    queries:\n      call_records: {{{written}}}\n"
-    found = [found.partition(" (line")[0] for found in problems(text)]
-    assert found == [f"switches[0].queries.call_records{problem}"]
 
 
 def test_files(loaded: Load, authority: Authority, tmp_path: Path) -> None:
