@@ -17,11 +17,6 @@ switches:
     include: [tenants/*.yaml]
 """
 _INTERVAL = "softswitch_query_interval_seconds"
-_VALID = "softswitch_exporter_config_file_valid"
-
-
-def _write_in_place(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")
 
 
 def _replace(file: Path, text: str) -> None:
@@ -51,27 +46,18 @@ def _wait_for(exporter: Exporter, interval: float, *, tenants: int) -> None:
 
 
 def test_changes_are_applied_without_a_call(run_program: Start, tmp_path: Path) -> None:
-    """Written in place, replaced, and as a mounted ConfigMap; an invalid file in between changes nothing."""
+    """Written in place, replaced, and as a mounted ConfigMap. One change of two files is applied once."""
     tenants = tmp_path / "tenants"
     _mount(tenants, "v1", {"a.yaml": "tenants: [{code: A}]"})
     file = tmp_path / "config.yaml"
     exporter = start_exporter(run_program, file, _CONFIGURATION.format(interval="1m"), "--config.auto-reload")
     _wait_for(exporter, 60, tenants=1)
 
-    _write_in_place(file, _CONFIGURATION.format(interval="2m"))
+    file.write_text(_CONFIGURATION.format(interval="2m"), encoding="utf-8")
     _mount(tenants, "v2", {"a.yaml": "tenants: [{code: A}, {code: B}]"})
-    _wait_for(exporter, 2 * 60, tenants=2)
-
-    _write_in_place(file, "switches: [")
-    wait_until(lambda: exporter.value(_VALID) == 0, 60, "the invalid file is reported")
-    assert exporter.value("softswitch_exporter_config_last_reload_successful") == 1
     _wait_for(exporter, 2 * 60, tenants=2)
 
     _replace(file, _CONFIGURATION.format(interval="3m"))
     (tenants / "c.yaml").write_text("tenants: [{code: C}]", encoding="utf-8")
     _wait_for(exporter, 3 * 60, tenants=3)
-    assert exporter.value(_VALID) == 1
-
     exporter.program.wait_for_lines("configuration loaded", 2)
-    exporter.program.wait_for_lines("configuration file is invalid; the exporter would not start with it")
-    exporter.program.wait_for(r"config\.yaml:1:\d+: invalid YAML")

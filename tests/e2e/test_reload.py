@@ -19,7 +19,7 @@ import pytest
 
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.full_configuration import configuration, queries, switch, wait_until_healthy
-from tests.e2e.programs import Exporter, Series, Simulator, get_json, print_result, samples, wait_until
+from tests.e2e.programs import Exporter, Series, Simulator, print_result, samples, wait_until
 
 SCRAPES = 400
 RELOADS = 20
@@ -223,30 +223,3 @@ def test_no_scrape_fails_during_reloads(
     wait_until_healthy(exporter)
     wait_until(lambda: _descriptors(exporter) <= descriptors + 2, 60, "old connections to be closed")
     assert exporter.program.stop() == 0
-
-
-def test_an_invalid_file_changes_nothing(
-    run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
-) -> None:
-    """POST returns status 500, and the status has every error with its path, but not the key in the file."""
-    simulator = run_simulator("--tenants=3")
-    text = configuration(switch("pbx", simulator.url, tenants=[{"code": "ACME"}]))
-    exporter = run_exporter(text, "--web.enable-lifecycle")
-    wait_until_healthy(exporter)
-    invalid = text.replace('"timeout": "5s"', '"timeout": "soon", "colour": "red"').replace(
-        "demo-admin", "s3cret"
-    )
-    (tmp_path / "config-1.yaml").write_text(invalid)
-
-    status, errors = _post(exporter)
-
-    assert status == 500
-    assert "switches[0].timeout" in errors
-    assert "switches[0].colour" in errors
-    reported = get_json(f"{exporter.base_url}/api/v1/status")["configuration"]
-    assert set(reported["errors"]) <= set(errors.splitlines())
-    assert len(reported["errors"]) == 2
-    assert reported["reload_failed_age_seconds"] < 60
-    assert "s3cret" not in errors + exporter.program.text() + str(reported)
-    assert exporter.value(SUCCESSFUL) == 0
-    assert exporter.value("softswitch_tenants", switch="pbx") == 1

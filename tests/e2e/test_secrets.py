@@ -15,7 +15,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from http.client import parse_headers
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -237,12 +237,8 @@ def _failures(exporter: Exporter) -> dict[tuple[str, str], set[str]]:
     return failures
 
 
-@pytest.mark.parametrize("log_format", ["logfmt", "json"])
 def test_the_daemon_shows_no_secrets(
-    log_format: Literal["logfmt", "json"],
-    simulator: Simulator,
-    run_exporter: StartExporter,
-    tmp_path: Path,
+    simulator: Simulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
     """Not in the log at debug level, pages, metrics or files, with every fault applied."""
     _Echo.requests = 0
@@ -251,7 +247,7 @@ def test_the_daemon_shows_no_secrets(
         text = _configuration(simulator, echo_url, alerting, tmp_path)
         storage = tmp_path / "storage"
         storage.mkdir()
-        flags = ("--log.level=debug", f"--log.format={log_format}", f"--storage.path={storage}")
+        flags = ("--log.level=debug", f"--storage.path={storage}")
         exporter = run_exporter(text, *flags, KEY_OF_A_TENANT=ENVIRONMENT_KEY)
         expected = len(json.loads(text)["switches"][0]["tenants"])
 
@@ -367,81 +363,3 @@ def test_commands_show_no_secrets(
     assert "is valid" in check
     assert test.count("***") == 9
     assert_no_secrets({"--config.check": check, "test-alert": test})
-
-
-_KEY = f"{BEGIN}{END}"
-_URL = "https://pbx.example.com/pbx/proxyapi.php"
-_HEAD = f"switches:\n  - name: pbx\n    url: {_URL}\n"
-_INVALID: Mapping[str, str] = {
-    "key in the URL": f"switches:\n  - name: pbx\n    url: {_URL}?key={_KEY}\n    key: x\n",
-    "password in the URL": f"switches: [{{name: pbx, url: 'https://me:{_KEY}@pbx.example.com/x', key: x}}]\n",
-    "URL is a key": f"switches:\n  - name: pbx\n    url: {_KEY}\n    key: x\n",
-    "list of keys": f"{_HEAD}    key: [{_KEY}]\n",
-    "mapping as key": f"{_HEAD}    key: {{{_KEY}: {_KEY}}}\n",
-    "key for its file": f"{_HEAD}    key_file: {_KEY}\n",
-    "key for its variable": f"{_HEAD}    key_env: {_KEY}\n",
-    "two ways": f"{_HEAD}    key: {_KEY}\n    key_env: {_KEY}\n",
-    "twice": f"{_HEAD}    key: {_KEY}\n    key: {_KEY}\n",
-    "unknown name": f"{_HEAD}    api_key: {_KEY}\n",
-    "no blank": f"{_HEAD}    key:{_KEY}\n",
-    "no blank in braces": f"switches: [{{name: pbx, url: '{_URL}', key:{_KEY}}}]\n",
-    "no blank in braces at the end": f"switches: [{{key:{_KEY}, name: pbx}}]\n",
-    "two lines": f'{_HEAD}    key: "{_KEY}\\n{_KEY}"\n',
-    "open quote": f'{_HEAD}    key: "{_KEY}\n',
-    "second colon": f"{_HEAD}    key: {_KEY}: {_KEY}\n",
-    "tab": f"{_HEAD}\tkey: {_KEY}\n",
-    "alias": f"{_HEAD}    key: *{_KEY}\n",
-    "anchor": f"{_HEAD}    key: &{_KEY}\n",
-    "tag": f"{_HEAD}    key: !{_KEY} x\n",
-    "at sign": f"{_HEAD}    key: @{_KEY}\n",
-    "percent sign": f"{_HEAD}    key: %{_KEY}\n",
-    "directive": f"%{_KEY}\n{_HEAD}    key: x\n",
-    "bad escape": f'{_HEAD}    key: "\\{_KEY}"\n',
-    "only the key": f"{_KEY}\n",
-    "list of tenants": f"{_HEAD}    key: x\n    tenants: {_KEY}\n",
-    "tenant is a key": f"{_HEAD}    key: x\n    tenants: [{_KEY}]\n",
-    "key of a tenant": f"{_HEAD}    key: x\n    tenants: [{{code: A, key: [{_KEY}]}}]\n",
-    "no scheme for the proxy": f"{_HEAD}    key: x\n    proxy_url: me:{_KEY}@proxy:3128\n",
-    "scheme of the proxy": f"{_HEAD}    key: x\n    proxy_url: socks5://me:{_KEY}@proxy:3128\n",
-    "port of the proxy": f"{_HEAD}    key: x\n    proxy_url: http://me:{_KEY}@proxy:port\n",
-    "slash in the proxy's password": f"{_HEAD}    key: x\n    proxy_url: http://me:{_KEY}/{_KEY}@proxy:3128\n",
-    "Alertmanager with password": (
-        f"{_HEAD}    key: x\nalerting:\n  alertmanagers: [{{url: 'http://me:{_KEY}@h:9093'}}]\n"
-    ),
-    **{
-        f"Alertmanager with {error}": (
-            f"{_HEAD}    key: x\nalerting:\n  alertmanagers:\n    - url: http://h:9093\n      {wrong}\n"
-        )
-        for error, wrong in {
-            "list of passwords": f"basic_auth: {{username: me, password: [{_KEY}]}}",
-            "password for its file": f"basic_auth: {{username: me, password_file: {_KEY}}}",
-            "password as basic_auth": f"basic_auth: me:{_KEY}",
-            "colon in the user name": f"basic_auth: {{username: 'me:{_KEY}', password: {_KEY}}}",
-            "token for its file": f"bearer_token_file: {_KEY}",
-            "token": f"bearer_token: {_KEY}",
-            "authorization": f"authorization: {{credentials: {_KEY}}}",
-        }.items()
-    },
-}
-
-
-@pytest.mark.parametrize("error", _INVALID)
-def test_errors_in_the_configuration_show_no_keys(
-    error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Neither when a key is in the wrong place, nor when the YAML around it is invalid."""
-    file = tmp_path / "bad.yaml"
-    file.write_text(_INVALID[error], encoding="utf-8")
-    assert main([f"--config.file={file}", "--config.check"]) == 2
-    printed = capsys.readouterr()
-    assert printed.err
-    assert_no_secrets({"standard output": printed.out, "standard error": printed.err})
-
-
-def test_errors_about_key_files_show_no_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key file with more than a key is reported by its path in the configuration."""
-    (tmp_path / "keys").write_text(f"{_KEY}\n{_KEY}\n")
-    file = tmp_path / "bad.yaml"
-    file.write_text(f"{_HEAD}    key_file: keys\n")
-    assert main([f"--config.file={file}", "--config.check"]) == 2
-    assert_no_secrets({"standard error": capsys.readouterr().err})

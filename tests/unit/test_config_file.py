@@ -66,22 +66,16 @@ async def site(tmp_path: Path) -> _Site:
     return site
 
 
-async def test_an_unchanged_file_is_not_read_again(site: _Site) -> None:
-    """A check compares its size and times only."""
+async def test_a_valid_file_is_read_once(site: _Site) -> None:
+    """A check compares its size and times only, and reports nothing about a change."""
     await site.file.check()
-    await site.file.check()
-
-    assert (site.loads, site.metrics(), site.health.status()) == (1, (1, 1), _GOOD)
-
-
-async def test_a_changed_file_that_is_valid(site: _Site) -> None:
-    """It is read once, and nothing is reported."""
+    assert site.loads == 1
     site.write(_VALID.replace("5s", "6s"))
     with capture_logs() as log:
         await site.file.check()
         await site.file.check()
 
-    assert (site.loads, site.metrics(), log) == (2, (1, 1), [])
+    assert (site.loads, site.metrics(), site.health.status(), log) == (2, (1, 1), _GOOD, [])
 
 
 async def test_a_file_becomes_invalid_and_valid_again(site: _Site) -> None:
@@ -109,37 +103,29 @@ async def test_a_file_becomes_invalid_and_valid_again(site: _Site) -> None:
 async def test_other_errors_are_logged(site: _Site) -> None:
     """A file that is invalid in another way is logged again, and its age continues."""
     with capture_logs() as log:
-        site.write(_VALID.replace('"5s"', '"soon"'))
-        await site.file.check()
-        site.now += 60
-        site.write("switches: []")
-        await site.file.check()
+        for text in (_VALID.replace('"5s"', '"soon"'), "switches: []"):
+            site.now += 60
+            site.write(text)
+            await site.file.check()
 
     assert [line["event"] for line in log] == [_INVALID_EVENT] * 2
     assert site.health.status()["file_invalid_age_seconds"] == 60
 
 
-async def test_a_missing_file(site: _Site) -> None:
-    """The exporter would not start."""
-    site.path.unlink()
-    await site.file.check()
-
-    assert site.metrics() == (1, 0)
-
-
-async def test_a_missing_key_file(site: _Site) -> None:
-    """It is named by a file that is otherwise unchanged; the file is valid as soon as the key is there."""
+async def test_missing_files(site: _Site) -> None:
+    """Without the file, or a key file that it names, the exporter would not start."""
     key = site.path.with_name("pbx.key")
     key.write_text("a-key-for-tests")
     site.write(_VALID.replace('"key": "demo-admin"', f'"key_file": "{key}"'))
     await site.file.load()
-    key.unlink()
-    await site.file.check()
-    assert site.metrics() == (1, 0)
-
-    key.write_text("a-key-for-tests")
-    await site.file.check()
-    assert site.metrics() == (1, 1)
+    for file in (key, site.path):
+        text = file.read_text()
+        file.unlink()
+        await site.file.check()
+        assert site.metrics() == (1, 0)
+        file.write_text(text)
+        await site.file.check()
+        assert site.metrics() == (1, 1)
 
 
 async def test_an_unchanged_invalid_file_is_rarely_read_again(site: _Site) -> None:
@@ -299,7 +285,10 @@ async def test_a_new_file_that_a_pattern_matches(site: _Site) -> None:
 
 
 async def test_a_changed_file_settles_before_it_is_read(site: _Site) -> None:
-    """With automatic reloads: it may be half written. `check` returns whether to apply it."""
+    """With automatic reloads: it may be half written. `check` returns whether to apply it.
+
+    A file that settles, but is invalid, is reported, and its correction is applied.
+    """
     file = ConfigurationFile(site.load, site.path, site.health, limit=5.0, settles=True)
     await file.load()
     assert not await file.check()
@@ -308,9 +297,15 @@ async def test_a_changed_file_settles_before_it_is_read(site: _Site) -> None:
         site.path.write_text(part)
         assert not await file.check()
     assert (site.loads, site.metrics()) == (2, (1, 1))
-    assert await file.check()
-    assert not await file.check()
+    assert [await file.check() for _ in range(2)] == [True, False]
     assert site.loads == 3
+
+    site.write("switches: []")
+    assert [await file.check() for _ in range(3)] == [False] * 3
+    assert site.metrics() == (1, 0)
+    site.write(_VALID)
+    assert [await file.check() for _ in range(3)] == [False, True, False]
+    assert site.metrics() == (1, 1)
 
 
 async def test_a_file_that_never_settles(site: _Site) -> None:
@@ -322,15 +317,3 @@ async def test_a_file_that_never_settles(site: _Site) -> None:
         os.utime(site.path, (second, second))
         found.append(await file.check())
     assert found == ([False] * 11 + [True]) * 2
-
-
-async def test_an_invalid_file_is_not_to_be_applied(site: _Site) -> None:
-    """It is reported when it has settled, and its correction is applied."""
-    file = ConfigurationFile(site.load, site.path, site.health, limit=5.0, settles=True)
-    await file.load()
-    site.write("switches: []")
-    assert [await file.check() for _ in range(3)] == [False] * 3
-    assert site.metrics() == (1, 0)
-    site.write(_VALID)
-    assert [await file.check() for _ in range(3)] == [False, True, False]
-    assert site.metrics() == (1, 1)

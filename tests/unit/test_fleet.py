@@ -90,28 +90,20 @@ def _switch(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "url": "http://127.0.0.1:9/api", "key": "admin-key", **more}
 
 
-async def test_order_of_switches(adopting: _Adopting) -> None:
-    """That of the configuration, also after a reload that changes it."""
-    await adopting.adopt(_switch("b"), _switch("a"))
-    assert [poller.store.switch for poller in adopting.fleet.pollers] == ["b", "a"]
-
-    await adopting.adopt(_switch("a"), _switch("c"), _switch("b"))
-    assert [poller.store.switch for poller in adopting.fleet.pollers] == ["a", "c", "b"]
-
-
-async def test_sources_of_some_switches(adopting: _Adopting) -> None:
-    """Their stores and instruments; a removed switch has none."""
+async def test_switches_and_their_sources(adopting: _Adopting) -> None:
+    """In the order of the configuration, also after a reload; a removed switch has no source."""
     fleet = adopting.fleet
     assert fleet.switches == []
-    await adopting.adopt(_switch("a"), _switch("b"), _switch("c"))
+    await adopting.adopt(_switch("b"), _switch("a"), _switch("c"))
 
-    assert fleet.switches == ["a", "b", "c"]
+    assert fleet.switches == ["b", "a", "c"]
+    assert [poller.store.switch for poller in fleet.pollers] == ["b", "a", "c"]
     assert _switches_in(fleet.sources()) == {"a", "b", "c"}
     assert _switches_in(fleet.sources({"a", "c"})) == {"a", "c"}
     assert _switches_in(fleet.sources(set())) == set()
 
-    await adopting.adopt(_switch("b"))
-    assert fleet.switches == ["b"]
+    await adopting.adopt(_switch("d"), _switch("b"))
+    assert fleet.switches == ["d", "b"]
     assert _switches_in(fleet.sources({"a", "b"})) == {"b"}
 
 
@@ -175,12 +167,15 @@ async def test_jobs_and_intervals_change_together(adopting: _Adopting) -> None:
 
 
 async def test_reload_keeps_values(adopting: _Adopting) -> None:
-    """Except those that the new configuration drops."""
+    """Except those that the new configuration drops: of a tenant, or of a query."""
     await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}, {"code": "B"}]))
     store = adopting.store("pbx")
-    for code in "AB":
-        target = Target(Query.CALLS, Scope.TENANT, code)
-        store.put(target, {catalogue.TENANT_CALLS: 3}, interval=120, now=0)
+    balance = Target(Query.BALANCE, Scope.TENANT, "A")
+    other = Target(Query.CALLS, Scope.TENANT, "B")
+    store.put(_CALLS, {catalogue.TENANT_CALLS: 3}, interval=120, now=0)
+    store.put(other, {catalogue.TENANT_CALLS: 3}, interval=120, now=0)
+    store.put(balance, {catalogue.TENANT_BALANCE: 5}, interval=300, now=0)
+    for target in (_CALLS, other, balance):
         store.record(target, None, now=0, wall=0)
 
     await adopting.adopt(_switch("pbx", url="http://127.0.0.1:9/other", tenants=[{"code": "A"}]))
@@ -188,19 +183,8 @@ async def test_reload_keeps_values(adopting: _Adopting) -> None:
     assert adopting.store("pbx") is store
     assert store.values(catalogue.TENANT_CALLS, "A") == 3
     assert store.values(catalogue.TENANT_CALLS, "B") is None
-    assert set(store.attempts) == {_CALLS}
+    assert set(store.attempts) == {_CALLS, balance}
     assert store.values(catalogue.TENANTS) == 1
-
-
-async def test_reload_drops_values_of_a_disabled_query(adopting: _Adopting) -> None:
-    """With its result and its interval; other values stay."""
-    await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}]))
-    store = adopting.store("pbx")
-    balance = Target(Query.BALANCE, Scope.TENANT, "A")
-    store.put(_CALLS, {catalogue.TENANT_CALLS: 3}, interval=120, now=0)
-    store.put(balance, {catalogue.TENANT_BALANCE: 5}, interval=300, now=0)
-    for target in (_CALLS, balance):
-        store.record(target, None, now=0, wall=0)
 
     off = {"calls": {"tenant_interval": "off"}}
     await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}], queries=off))
@@ -295,13 +279,19 @@ async def test_secrets_are_masked(adopting: _Adopting) -> None:
     assert adopting.mask("k-admin k-a p-proxy") == "*** *** ***"
 
 
-async def test_after_a_long_gap(adopting: _Adopting) -> None:
-    """Missed sweeps start at once, on new connections."""
-    await adopting.adopt(_switch("pbx", queries={"license": {"interval": "9h"}}), _switch("other"))
+async def test_after_a_gap(adopting: _Adopting) -> None:
+    """Missed sweeps start at once, after a long one on new connections."""
+    queries = {"license": {"interval": "9h"}, "calls": {"interval": "5s"}}
+    await adopting.adopt(_switch("pbx", queries=queries), _switch("other"))
     before = [poller.client for poller in adopting.fleet.pollers]
 
-    adopting.schedule.on_gap(8 * 3600)
+    adopting.schedule.on_gap(6)
+    assert adopting.schedule.restarted == ["pbx calls switch"]
+    await asyncio.sleep(0)
+    assert [poller.client for poller in adopting.fleet.pollers] == before
 
+    adopting.schedule.restarted.clear()
+    adopting.schedule.on_gap(8 * 3600)
     due = [f"{name} {query} switch" for name in ("pbx", "other") for query in ("peers", "channels", "calls")]
     assert sorted(adopting.schedule.restarted) == sorted([*due, "other license switch"])
     async with asyncio.timeout(5):
@@ -309,20 +299,6 @@ async def test_after_a_long_gap(adopting: _Adopting) -> None:
             await asyncio.sleep(0.01)
     after = [poller.client for poller in adopting.fleet.pollers]
     assert not [client for client in after if client.session.closed or client in before]
-
-
-async def test_after_a_short_gap(adopting: _Adopting) -> None:
-    """Missed sweeps start at once, on the same connections."""
-    await adopting.adopt(_switch("pbx", queries={"calls": {"interval": "5s"}}))
-    (poller,) = adopting.fleet.pollers
-    before = poller.client
-
-    adopting.schedule.on_gap(6)
-    await asyncio.sleep(0.05)
-
-    assert adopting.schedule.restarted == ["pbx calls switch"]
-    assert poller.client is before
-    assert not before.session.closed
 
 
 async def test_failed_reconnect_after_a_gap(adopting: _Adopting, authority: Authority) -> None:

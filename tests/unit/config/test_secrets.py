@@ -33,6 +33,22 @@ LEAKS = [
     "alerting: {alertmanagers: [{url: 'http://h', basic_auth: {username: u, password: [S3CRET]}}]}",
     "alerting: {alertmanagers: [{url: 'http://h', basic_auth: {username: u, passwort: S3CRET}}]}",
     "alerting: {alertmanagers: [{url: 'http://h', bearer_token_file: S3CRET}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', bearer_token: S3CRET}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', authorization: {credentials: S3CRET}}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', basic_auth: me:S3CRET}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', basic_auth: {username: 'me:S3CRET', password: S3CRET}}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', basic_auth: {username: u, password_file: S3CRET}}]}",
+    "switches: [{name: a, url: u, key: x, proxy_url: me:S3CRET@proxy:3128}]",
+    "switches: [{name: a, url: u, key: x, proxy_url: 'http://me:S3CRET@proxy:port'}]",
+    "switches: [{name: a, url: u, key: x, proxy_url: 'http://me:S3CRET/S3CRET@proxy:3128'}]",
+    "switches: [{name: a, url: u, key: x, tenants: S3CRET}]",
+    "switches: [{name: a, url: u, key: x, tenants: [S3CRET]}]",
+    "switches:\n  - name: a\n\tkey: S3CRET\n",
+    "switches: [{name: a, url: u, key: &S3CRET}]",
+    "switches: [{name: a, url: u, key: %S3CRET}]",
+    'switches: [{name: a, url: u, key: "\\S3CRET"}]',
+    "%S3CRET\nswitches: []",
+    "S3CRET",
 ]
 
 
