@@ -34,13 +34,8 @@ class Release:
         volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
         for mount in container.get("volumeMounts", []):
             folder = root / mount["mountPath"].lstrip("/")
-            folder.parent.mkdir(parents=True, exist_ok=True)
             volume = volumes[mount["name"]]
-            if claim := volume.get("persistentVolumeClaim", {}).get("claimName"):
-                (self.directory / claim).mkdir(exist_ok=True)
-                folder.symlink_to(self.directory / claim)
-                continue
-            folder.mkdir()
+            folder.mkdir(parents=True)
             for name, text in self._entries(volume).items():
                 (folder / name).write_text(inside(root, text))
         return root
@@ -61,12 +56,12 @@ def inside(root: Path, text: str) -> str:
     return re.sub(r"/(etc|run/secrets|var/lib)/softswitch-exporter", rf"{root}\g<0>", text)
 
 
-def start(release: Release, run: Start, deployment: Resource, **environment: str) -> Exporter:
-    """Start the program as the container of a Deployment does, with more environment variables."""
+def start(release: Release, run: Start, deployment: Resource) -> Exporter:
+    """Start the program as the container of a Deployment does."""
     pod = pod_of(deployment)
     root = release.mount(pod)
     [container] = pod["containers"]
-    environment |= {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
+    environment = {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
     [port] = container["ports"]
     program = run(*EXPORTER, *(inside(root, flag) for flag in container["args"]), **environment)
     program.wait_for("msg=listening")

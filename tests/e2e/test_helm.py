@@ -27,7 +27,7 @@ def port() -> int:
 def test_a_pod_polls_and_is_healthy(
     run_program: Start, run_simulator: StartSimulator, tmp_path: Path, port: int
 ) -> None:
-    """With keys from the Secret and the environment, it serves the switches, and ``helm test`` passes."""
+    """With keys from the Secret and the environment, it serves the switches, and keeps its memory."""
     simulator = run_simulator("--tenants=2")
     switch = {"name": "pbx-eu", "url": simulator.url, "key_file": f"{KEYS}/pbx-eu.key"}
     more = {"name": "pbx-us", "url": simulator.url, "key_env": "PBX_US_KEY"}
@@ -47,14 +47,9 @@ def test_a_pod_polls_and_is_healthy(
     wait_until(lambda: probe(exporter, container["readinessProbe"]) == 200, 60, "ready")
     assert probe(exporter, container["livenessProbe"]) == 200
     assert exporter.value("softswitch_exporter_web_info", external_url="https://softswitch.example.com") == 1
-    passed = helm_test(release, port)
-    assert (passed.returncode, passed.stderr) == (0, "")
     assert exporter.program.stop() == 0
     kept = next(tmp_path.glob("pod-*/var/lib/softswitch-exporter/timeline.json"))
     assert "exporter stopped" in kept.read_text()
-    failed = helm_test(release, port)
-    assert failed.returncode == 1
-    assert f"no response from 127.0.0.1:{port}" in failed.stderr
 
 
 def scrape_configs(monitor: Resource, address: str) -> list[dict[str, Any]]:

@@ -216,7 +216,7 @@ def test_5000_tenants_fit() -> None:
     )
 
 
-def test_high_availability_has_what_the_lease_needs() -> None:
+def test_high_availability_has_what_the_lease_needs(tmp_path: Path) -> None:
     """Two pods, their names, a token, a Role for this Lease alone, and access to the API server."""
     values = {
         "highAvailability": {"enabled": True, "leaseDuration": "20s"},
@@ -225,6 +225,10 @@ def test_high_availability_has_what_the_lease_needs() -> None:
     found = resources(values)
     lease = yaml.safe_load(_config(found))["high_availability"]["lease"]
     assert lease == {"name": "pbx-softswitch-exporter-lease", "namespace": NAMESPACE, "duration": "20s"}
+    (tmp_path / "pbx-eu.key").write_text("a-key\n")
+    file = tmp_path / "config.yaml"
+    file.write_text(_config(found).replace(SECRETS, str(tmp_path)))
+    assert load(file, {}).high_availability
     deployment = one("Deployment", found)
     pod = pod_of(deployment)
     assert deployment["spec"]["replicas"] == 2
