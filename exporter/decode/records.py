@@ -19,17 +19,18 @@ An unreadable row is skipped and counted. The whole list is a Failure if
 - it has more rows than any installation has (``too_large``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from json import JSONDecoder
 
 from exporter.decode.classify import ENVELOPE_NAMES, unread
 from exporter.decode.columns import ABSENT, KEY, VALUE, Cells, Column, Layout, cells_of
-from exporter.decode.plain_rows import Row, plain_rows
-from exporter.decode.text import BROKEN, UNREADABLE, BrokenOffError, Windows, elements, record_decoder
+from exporter.decode.plain_rows import Row, header_of, plain_rows
+from exporter.decode.text import BROKEN, UNREADABLE, BrokenOffError, Pairs, Windows, elements, record_decoder
 from exporter.decode.values import LONGEST_LABEL, UNSERVABLE, label
-from exporter.model import Failure, Reason, Skipped
+from exporter.model import Content, Failure, Reason, Skipped
 
 REPEATED = Column("", "")
 """Returned by ``take`` for a row with the key of an earlier row."""
@@ -189,3 +190,42 @@ def _with_key(cells: Cells, key: str, layout: Layout) -> Cells:
         return cells
     columns = zip(layout.columns, cells, strict=True)
     return tuple(key if cell is ABSENT and KEY in column.names else cell for column, cell in columns)
+
+
+_RECORDS = 100
+"""Records in which a column is looked for: some may lack it."""
+
+
+def fields_of(body: Content, layout: Layout) -> Mapping[Column, str]:
+    """Return the name that each column has in a response, "" if it is missing; nothing without records."""
+    found: dict[Column, str] = {}
+    windows = Windows(body)
+    is_json = windows.skip_blanks() in {"[", "{"}
+    for names in _names_in_json(windows, layout) if is_json else _names_in_header(windows, layout):
+        for column, name in zip(layout.columns, names, strict=True):
+            found[column] = found.get(column) or (name if isinstance(name, str) else "")
+    return {column: name for column, name in found.items() if column.fields}
+
+
+def _names(pairs: Pairs, layout: Layout) -> Cells:
+    return cells_of([(name, name) for name, _ in pairs], layout.columns)
+
+
+def _names_in_json(windows: Windows, layout: Layout) -> Iterator[Cells]:
+    decoder = record_decoder(lambda pairs: _names(pairs, layout))
+    try:
+        for _, element in islice(elements(windows, decoder), _RECORDS):
+            if isinstance(element, tuple):
+                yield element
+    except BrokenOffError:
+        return
+
+
+def _names_in_header(windows: Windows, layout: Layout) -> Iterator[Cells]:
+    try:
+        header = header_of(windows.line() or "")
+    except BrokenOffError:
+        return
+    names = _names([(name, None) for name in header], layout)
+    if any(name is not ABSENT for name in names):
+        yield names

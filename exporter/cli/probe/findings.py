@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporter.config import SwitchConfiguration, TenantSettings
-from exporter.decode.fields import fields_of
+from exporter.decode.records import fields_of
 from exporter.decode.redact import holds_records
 from exporter.errors import nearest
 from exporter.fields import Section

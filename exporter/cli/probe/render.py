@@ -12,7 +12,7 @@ from yarl import URL
 from exporter.cli.probe.findings import COMPARE, Advice, Finding, QueryRequest, tenant_exists
 from exporter.config import SwitchConfiguration
 from exporter.config.fields import invisible_problem
-from exporter.decode.fields import fields_of
+from exporter.decode.records import fields_of
 from exporter.decode.redact import column_names, outline
 from exporter.masking import Mask
 from exporter.metrics import text_format

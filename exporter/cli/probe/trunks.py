@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from exporter.cli.probe.findings import Advice, Finding, setting
 from exporter.config import SwitchConfiguration
-from exporter.decode.fields import fields_of
+from exporter.decode.records import fields_of
 from exporter.decode.redact import column_names
 from exporter.fields import Section, duration_text
 from exporter.metrics import catalogue
