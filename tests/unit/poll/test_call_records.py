@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -8,14 +7,14 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.clock import Clock
 from exporter.metrics import catalogue
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target
 from exporter.poll import SwitchContext
-from exporter.poll.call_records import CallRecordIngester, CallWindows, Window
-from exporter.poll.context import Recorder
+from exporter.poll.backoff import KeyHealth
+from exporter.poll.call_records import CallWindows, Window
 from exporter.poll.requests import Item
 from exporter.queries.call_records import CallRecord, CallRecords
+from tests.unit.poll.ingesting import Ingesting
 
 _TARGET = Target(Query.CALL_RECORDS, Scope.SWITCH)
 _ROME = ZoneInfo("Europe/Rome")
@@ -25,29 +24,26 @@ _QUERY = {"interval": "5m", "timezone": "Europe/Rome"}
 _STARTED = {"answered": 0, "no_answer": 0, "failed": 0, "congestion": 0, "busy": 0}
 
 
-@dataclass
-class _Counting:
-    """An ingester of call records, and the store that it fills."""
+class _Counting(Ingesting):
+    """An ingester of call records, whose clocks are the same."""
 
-    context: SwitchContext
-    now: float = _NOW
-    ingester: CallRecordIngester = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ingester = CallRecordIngester(self.context, Recorder(self.context))
+    def __init__(self, context: Callable[..., SwitchContext], **settings: object) -> None:
+        super().__init__(context, **settings)
+        self.now = _NOW
+        self.ahead = 0.0
 
     async def take(self, outcome: Answer | Failure, after: float = 300) -> tuple[str, str]:
         """Request a window, store its outcome, and return the window; the next one is requested later."""
-        request = self.ingester.request(_TARGET)
-        await self.ingester.ingest(Item(_TARGET, request), outcome)
+        request = self.ingester.next_window(_TARGET)
+        await self.ingester.ingest(Item(_TARGET, request), outcome, KeyHealth("secret"))
         self.now += after
         return request.start[11:], request.end[11:]
 
     def calls(self, tenant: str, direction: str) -> object:
-        return self.context.store.values(catalogue.TENANT_CALL_RECORDS, tenant, part=direction)
+        return self.values(catalogue.TENANT_CALL_RECORDS, tenant, direction)
 
     def seconds(self, tenant: str) -> object:
-        return self.context.store.values(catalogue.TENANT_CALL_RECORDS_SECONDS, tenant)
+        return self.values(catalogue.TENANT_CALL_RECORDS_SECONDS, tenant)
 
 
 Counting = Callable[..., _Counting]
@@ -58,11 +54,8 @@ def counting(context: Callable[..., SwitchContext]) -> Counting:
     """Return a function that makes an ingester for a configuration."""
 
     def make(tenants: tuple[str, ...] = ("ACME", "BOREAL"), **query: object) -> _Counting:
-        made: _Counting
-        clock = Clock(monotonic=lambda: made.now, wall=lambda: made.now)
         settings = {"tenants": [{"code": code} for code in tenants], "queries": {"call_records": query}}
-        made = _Counting(context(clock, **settings))
-        return made
+        return _Counting(context, **settings)
 
     return make
 
@@ -109,7 +102,7 @@ async def test_calls_are_counted(counting: Counting) -> None:
     assert made.seconds("ACME") == {"in": 70.5, "out": 0, "local": 0}
     assert made.calls("CINDER", "in") is None
     lines = b"".join(
-        line for block in made.context.store.sample_lines(catalogue.TENANT_CALL_RECORDS) for line in block
+        line for block in made.store.sample_lines(catalogue.TENANT_CALL_RECORDS) for line in block
     )
     sample = b'{switch="pbx",tenant="ACME",direction="in",disposition="answered"} 2\n'
     assert catalogue.TENANT_CALL_RECORDS.name.encode() + sample in lines
@@ -136,7 +129,7 @@ async def test_failed_window_is_requested_again(counting: Counting) -> None:
     assert await made.take(_records(_ANSWERED)) == ("09:50:00", "10:05:00")
 
     assert made.calls("ACME", "in") == {**_STARTED, "answered": 1}
-    assert made.context.store.attempts[_TARGET].failure is None
+    assert made.failure(Query.CALL_RECORDS) is None
 
 
 async def test_calls_are_lost_after_three_intervals(counting: Counting) -> None:
@@ -177,9 +170,9 @@ async def test_record_in_two_windows_is_counted_once(counting: Counting) -> None
 async def test_new_tenant_starts_at_zero(counting: Counting) -> None:
     """Its first window is not counted, and that of others is; a tenant that returns starts again."""
     made = counting(**_QUERY)
-    boreal = made.context.targets.tenants.pop("BOREAL")
+    boreal = made.targets.tenants.pop("BOREAL")
     await made.take(_records())
-    made.context.targets.tenants["BOREAL"] = boreal
+    made.targets.tenants["BOREAL"] = boreal
     await made.take(_records(_ANSWERED, ("BOREAL", "in", "failed", 0, 2)))
 
     assert made.calls("ACME", "in") == {**_STARTED, "answered": 1}
@@ -200,13 +193,13 @@ async def test_disabled_query_has_no_counters(
     await made.take(_records())
     await made.take(_records(_ANSWERED, ("ACME", "other", "other", 0, 2)))
     configuration = made.context.configuration
-    made.context.targets.configure(context(tenants=[{"code": "ACME"}]).configuration, ())
+    made.targets.configure(context(tenants=[{"code": "ACME"}]).configuration, ())
     made.ingester.drop_unpolled()
 
     assert [made.calls("ACME", direction) for direction in ("in", "out", "other")] == [None] * 3
     assert made.seconds("ACME") is None
 
-    made.context.targets.configure(configuration, ())
+    made.targets.configure(configuration, ())
     made.ingester.drop_unpolled()
     await made.take(_records(("ACME", "in", "failed", 0, 3)))
     assert made.calls("ACME", "in") == _STARTED

@@ -1,59 +1,37 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.clock import Clock
 from exporter.metrics import catalogue
-from exporter.model import Answer, Counts, Failure, Query, Scope, Skipped, Target, Technology
-from exporter.poll.backoff import KeyHealth
+from exporter.model import Answer, Counts, Failure, Query, Skipped, Technology
 from exporter.poll.context import SwitchContext
-from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.ingest import Ingester
 from exporter.poll.memory import SeenPeers, SwitchMemory
-from exporter.poll.requests import Item
-from exporter.request import Request
-from exporter.storage.inventory import Inventory
-from exporter.storage.timeline import Timeline
-from tests.reading import OPERATIONS
 from tests.trees import damaged
+from tests.unit.poll.ingesting import Ingesting
 
 _DAY = 86_400.0
 
 
-@dataclass
-class _Run:
-    """One run of the exporter: an ingester and its memory. ``now`` is on both clocks."""
+class _Run(Ingesting):
+    """One run of the exporter: an ingester and its memory."""
 
-    context: SwitchContext
-    timeline: Timeline
-    now: float = 1000.0
-    wall: float = 1_700_000_000.0
-
-    def __post_init__(self) -> None:
-        self.ingester = Ingester(self.context, TenantDiscovery(), lambda _: None)
+    def __init__(self, context: Callable[..., SwitchContext], **settings: object) -> None:
+        super().__init__(context, **settings)
+        self.now = 1000.0
         self.memory = SwitchMemory(self.context, self.ingester.seen_peers)
 
     async def take(self, outcome: Answer | Failure) -> None:
         """Ingest a response to COUNTPEERS."""
-        target = Target(Query.PEERS, Scope.SWITCH)
-        await self.ingester.ingest(
-            Item(target, Request(OPERATIONS[Query.PEERS])), outcome, KeyHealth("secret")
-        )
+        await self.ingest(Query.PEERS, "", outcome)
 
     def present(self) -> object:
         """Return the values of ``softswitch_node_present`` by node."""
-        return self.context.store.values(catalogue.NODE_PRESENT)
-
-    @property
-    def changes(self) -> list[str]:
-        """The texts of the timeline, newest first."""
-        return [entry["text"] for entry in self.timeline.newest()]
+        return self.values(catalogue.NODE_PRESENT)
 
     def written(self) -> list[Mapping[str, Any]]:
         """Return the parts as they are in the file."""
@@ -68,12 +46,7 @@ def runs(context: Callable[..., SwitchContext]) -> Runs:
     """Return a function that starts a run, with what a file has and how long ago it was written."""
 
     def make(parts: list[Mapping[str, Any]] | None = None, passed: float = 0.0, **settings: object) -> _Run:
-        made: _Run
-        clock = Clock(lambda: made.now, lambda: made.wall)
-        timeline = Timeline(Clock())
-        created = context(clock, **settings)
-        created.inventory = Inventory("pbx", timeline)
-        made = _Run(created, timeline)
+        made = _Run(context, **settings)
         assert made.memory.restore(parts or [], passed) == 0
         return made
 
@@ -114,7 +87,7 @@ async def test_a_missing_node_and_a_step_of_the_wall_clock(step: float, runs: Ru
     run = runs()
     await run.take(Counts(None, {"n1": 1, "n2": 1}))
     await run.take(Counts(None, {"n1": 1}))
-    run.wall += step
+    run.ahead += step
     assert run.written()[0] == {"seen": [["n2", 0.0, True], ["n1", 0.0, False]]}
     await run.take(Counts(None, {"n1": 1}))
     assert run.present() == {"n1": 1, "n2": 0}

@@ -1,26 +1,19 @@
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.clock import Clock
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
 from exporter.model import Answer, Failure, Query, Reason, Scope, Skipped, Target
 from exporter.poll import SwitchContext
-from exporter.poll.backoff import KeyHealth
-from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.ingest import Ingester
 from exporter.poll.queues import labels_of, queue_families
-from exporter.poll.requests import Item
 from exporter.queries.queue import QueueState
 from exporter.queries.queues import Queues
-from exporter.request import Operation, Request
+from exporter.request import Operation
 from tests.reading import decode
-from tests.served import value
+from tests.unit.poll.ingesting import Ingesting, target_of
 
 _TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
 _NAMES = {"12": "Reception", "15": "Support", "18": "Support"}
@@ -35,37 +28,20 @@ def _state(waiting: int = 2, received: int = 40, **more: object) -> QueueState:
     return state
 
 
-@dataclass
-class _Queues:
+class _Queues(Ingesting):
     """The ingester of a switch whose tenants A and B have queues."""
 
-    ingester: Ingester
-    context: SwitchContext
-    now: float = 0.0
-
     async def take_list(self, outcome: Answer | Failure, tenant: str = "A") -> None:
-        request = Request(Operation.QUEUES, tenant=tenant)
-        await self._take(Item(Target(Query.QUEUES, Scope.TENANT, tenant), request), outcome)
+        await self.ingest(Query.QUEUES, tenant, outcome)
 
     async def take(self, queue: str, outcome: Answer | Failure, tenant: str = "A") -> None:
-        request = Request(Operation.QUEUE, tenant=tenant, queue=queue)
-        await self._take(Item(Target(Query.QUEUE, Scope.TENANT, tenant), request, queue), outcome)
-
-    async def _take(self, item: Item, outcome: Answer | Failure) -> None:
-        await self.ingester.ingest(item, outcome, KeyHealth("secret"))
-
-    def values(self, metric: Metric, part: str = "", tenant: str = "A") -> object:
-        return self.context.store.values(metric, tenant, part)
+        await self.ingest(Query.QUEUE, tenant, outcome, queue)
 
     def waiting(self, tenant: str = "A") -> object:
-        return self.values(catalogue.QUEUE_CALLS_WAITING, tenant=tenant)
-
-    def reason(self, query: Query, tenant: str = "A") -> Reason | None:
-        failure = self.context.store.attempts[Target(query, Scope.TENANT, tenant)].failure
-        return failure.reason if failure else None
+        return self.values(catalogue.QUEUE_CALLS_WAITING, tenant)
 
     def polled(self, tenant: str = "A") -> tuple[str, ...]:
-        return self.context.targets.parts(Target(Query.QUEUE, Scope.TENANT, tenant))
+        return self.targets.parts(target_of(Query.QUEUE, tenant))
 
 
 Made = Callable[..., _Queues]
@@ -76,12 +52,7 @@ def made(context: Callable[..., SwitchContext]) -> Made:
     """Return a function that makes the ingester of a switch whose tenants have these settings."""
 
     def make(**settings: object) -> _Queues:
-        queues: _Queues
-        clock = Clock(monotonic=lambda: queues.now, wall=lambda: 1_700_000_000 + queues.now)
-        tenants = [{"code": code, "queues": "all", **settings} for code in "AB"]
-        created = context(clock, tenants=tenants)
-        queues = _Queues(Ingester(created, TenantDiscovery(), lambda _: None), created)
-        return queues
+        return _Queues(context, tenants=[{"code": code, "queues": "all", **settings} for code in "AB"])
 
     return make
 
@@ -95,12 +66,12 @@ async def test_listed_queues_are_polled_and_served(made: Made) -> None:
         await queues.take(queue, _state(waiting, AGENTSONLINE=3, SERVICELEVEL=87.5, ABANDONEDCALLS=4))
 
     assert queues.waiting() == dict(zip(_LABELS, (0, 1, 2), strict=True))
-    assert queues.values(catalogue.QUEUE_LONGEST_WAIT) == dict.fromkeys(_LABELS, 30)
-    assert queues.values(catalogue.QUEUE_SERVICE_LEVEL) == dict.fromkeys(_LABELS, 87.5)
-    assert queues.values(catalogue.QUEUE_AGENTS, "online") == dict.fromkeys(_LABELS, 3)
-    assert queues.values(catalogue.QUEUE_AGENTS, "free") is None
-    assert queues.values(catalogue.QUEUE_CALLS_REPORTED, "abandoned") == dict.fromkeys(_LABELS, 4)
-    assert queues.reason(Query.QUEUES) is queues.reason(Query.QUEUE) is None
+    assert queues.values(catalogue.QUEUE_LONGEST_WAIT, "A") == dict.fromkeys(_LABELS, 30)
+    assert queues.values(catalogue.QUEUE_SERVICE_LEVEL, "A") == dict.fromkeys(_LABELS, 87.5)
+    assert queues.values(catalogue.QUEUE_AGENTS, "A", "online") == dict.fromkeys(_LABELS, 3)
+    assert queues.values(catalogue.QUEUE_AGENTS, "A", "free") is None
+    assert queues.values(catalogue.QUEUE_CALLS_REPORTED, "A", "abandoned") == dict.fromkeys(_LABELS, 4)
+    assert queues.reason(Query.QUEUES, "A") is queues.reason(Query.QUEUE, "A") is None
     [lines] = queues.context.store.sample_lines(catalogue.QUEUE_AGENTS)
     expected = b'softswitch_queue_agents{switch="pbx",tenant="A",state="online",queue="Reception"} 3\n'
     assert expected in b"".join(lines)
@@ -161,7 +132,7 @@ async def test_tenant_without_queues(made: Made) -> None:
     queues = made()
     for _ in range(2):
         await queues.take_list(Queues({}))
-        assert queues.reason(Query.QUEUES) is None
+        assert queues.reason(Query.QUEUES, "A") is None
 
     await queues.take_list(Queues(_NAMES), "B")
     await queues.take("12", _state(), "B")
@@ -203,7 +174,7 @@ async def test_failing_queue(made: Made) -> None:
         await queues.take(queue, _state())
     await queues.take("12", _TIMEOUT)
     assert queues.waiting() == dict.fromkeys(_LABELS, 2)
-    assert queues.reason(Query.QUEUE) is Reason.TIMEOUT
+    assert queues.reason(Query.QUEUE, "A") is Reason.TIMEOUT
 
     queues.now = 181
     await queues.take("15", _state(9))
@@ -223,11 +194,10 @@ async def test_same_answer_for_every_queue(made: Made) -> None:
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("the switch ignores `id` for this query", "error")
     ]
-    assert queues.reason(Query.QUEUE) is Reason.SCOPE_IGNORED
+    assert queues.reason(Query.QUEUE, "A") is Reason.SCOPE_IGNORED
     assert queues.waiting() is queues.waiting("B") is None
-    assert queues.values(catalogue.QUEUE_CALLS_REPORTED, "received") is None
-    labels = {"switch": "pbx", "query": "queue", "reason": "scope_ignored"}
-    assert value(queues.context.instruments, "softswitch_request_failures_total", labels) == 3
+    assert queues.values(catalogue.QUEUE_CALLS_REPORTED, "A", "received") is None
+    assert queues.count("softswitch_request_failures_total", query="queue", reason="scope_ignored") == 3
 
     with structlog.testing.capture_logs() as logs:
         for _ in range(4):
@@ -238,7 +208,7 @@ async def test_same_answer_for_every_queue(made: Made) -> None:
         "query recovered",
     ]
     assert queues.waiting() == dict.fromkeys(_LABELS, 2)
-    assert queues.reason(Query.QUEUE) is None
+    assert queues.reason(Query.QUEUE, "A") is None
 
 
 async def test_removed_tenants_leave_nothing(made: Made) -> None:

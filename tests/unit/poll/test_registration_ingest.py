@@ -4,7 +4,6 @@ from datetime import date
 import pytest
 import structlog
 
-from exporter.clock import Clock
 from exporter.metrics import catalogue
 from exporter.model import (
     Answer,
@@ -18,64 +17,47 @@ from exporter.model import (
     Reason,
     Registration,
     RegistrationState,
-    Scope,
     Skipped,
-    Target,
     Technology,
     Tenant,
     Tenants,
 )
 from exporter.poll import SwitchContext
-from exporter.poll.backoff import KeyHealth
-from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.ingest import Ingester
-from exporter.poll.requests import Item
-from exporter.request import Operation, Request
-from tests.served import value
+from exporter.request import Operation
+from tests.unit.poll.ingesting import Ingesting
 
 YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 
 
-class Switch:
+class Switch(Ingesting):
     """A switch whose responses are given to an ingester."""
-
-    def __init__(self, context: SwitchContext) -> None:
-        self.context = context
-        self.store = context.store
-        self.tenants = TenantDiscovery()
-        self.ingester = Ingester(context, self.tenants, lambda _: None)
 
     async def returns(self, operation: Operation, outcome: Answer | Failure, tenant: str = "") -> None:
         """Store a response about registrations."""
-        await self._store(Query.REGISTRATIONS, Request(operation, tenant=tenant), outcome)
+        await self.ingest(Query.REGISTRATIONS, tenant, outcome, operation=operation)
 
     async def lists_extensions(self, tenant: str, *rows: Extension) -> None:
         """Store a list for the discovery of extensions."""
-        request = Request(Operation.EXTENSIONS, tenant=tenant)
-        await self._store(Query.EXTENSIONS, request, Extensions(rows))
+        await self.ingest(Query.EXTENSIONS, tenant, Extensions(rows))
 
     async def has_state(self, tenant: str, extension: str, state: Registration) -> None:
         """Store the state of one extension."""
-        request = Request(Operation.REGISTRATION, tenant=tenant, extension=extension)
-        await self._store(Query.REGISTRATIONS, request, RegistrationState(state, state.value))
-
-    async def _store(self, query: Query, request: Request, outcome: Answer | Failure) -> None:
-        target = Target(query, Scope.TENANT if request.tenant else Scope.SWITCH, request.tenant)
-        await self.ingester.ingest(Item(target, request, request.extension), outcome, KeyHealth("secret"))
+        outcome = RegistrationState(state, state.value)
+        await self.ingest(Query.REGISTRATIONS, tenant, outcome, extension, operation=Operation.REGISTRATION)
 
     def counts(self, tenant: str = "A") -> Mapping[str, float]:
         """Return the extensions of a tenant by state, without zeros."""
-        counted = self.store.values(catalogue.TENANT_EXTENSIONS, tenant)
+        counted = self.values(catalogue.TENANT_EXTENSIONS, tenant)
         assert isinstance(counted, Mapping)
         return {state: count for state, count in counted.items() if count}
 
     def phones(self, tenant: str = "A") -> object:
         """Return which extensions of a tenant are registered."""
-        return self.store.values(catalogue.EXTENSION_REGISTERED, tenant)
+        return self.values(catalogue.EXTENSION_REGISTERED, tenant)
 
     def devices(self, tenant: str = "A") -> object:
         """Return the extensions of a tenant by device state."""
-        return self.store.values(catalogue.TENANT_DEVICES, tenant)
+        return self.values(catalogue.TENANT_DEVICES, tenant)
 
 
 Starting = Callable[..., Switch]
@@ -89,7 +71,7 @@ def starting(context: Callable[..., SwitchContext]) -> Starting:
         source: str, *tenants: Mapping[str, object], queries: Mapping[str, object] | None = None
     ) -> Switch:
         registrations = {"registrations": {"tenant_interval": "5m", "source": source}}
-        return Switch(context(Clock(), tenants=tenants, queries={**registrations, **(queries or {})}))
+        return Switch(context, tenants=tenants, queries={**registrations, **(queries or {})})
 
     return start
 
@@ -164,7 +146,7 @@ async def test_peers_named_after_the_name_of_a_tenant(starting: Starting) -> Non
     """The name on the list of tenants counts like the code; a code counts before a name."""
     switch = starting("peers", *({"code": code, "extensions": ["100"]} for code in "AB"))
     rows = (Tenant("A", "Alpha", disabled=False), Tenant("B", "A", disabled=False))
-    assert switch.tenants.accept(Tenants(rows), date(2026, 12, 1)) is None
+    assert switch.discovery.accept(Tenants(rows), date(2026, 12, 1)) is None
 
     await switch.returns(Operation.PEERS, peers("100_Alpha"))
     assert switch.phones("A") == {"100": 1}
@@ -193,7 +175,7 @@ async def test_peers_of_one_tenant(starting: Starting) -> None:
     assert (switch.phones("A"), switch.phones("B")) == ({"100": 1}, None)
 
     await switch.returns(Operation.TENANT_PEERS, peers(), "A")
-    failure = switch.store.attempts[Target(Query.REGISTRATIONS, Scope.TENANT, "A")].failure
+    failure = switch.failure(Query.REGISTRATIONS, "A")
     assert failure is not None
     assert failure.reason is Reason.EMPTY
     assert switch.phones("A") == {"100": 1}
@@ -214,12 +196,9 @@ async def test_empty_list_changes_no_registration(
     for answer in (listed, type(listed)(())):
         await switch.returns(operation, answer, tenant)
 
-    [attempt] = switch.store.attempts.values()
-    assert attempt.failure is not None
-    assert attempt.failure.reason is Reason.EMPTY
+    assert switch.reason(Query.REGISTRATIONS, tenant) is Reason.EMPTY
     assert switch.phones() == {"100": 1}
-    labels = {"switch": "pbx", "query": "registrations"}
-    assert value(switch.context.instruments, "softswitch_empty_answers_total", labels) == 1
+    assert switch.count("softswitch_empty_answers_total", query="registrations") == 1
 
 
 async def test_technologies_in_a_list_of_registrations(starting: Starting) -> None:
@@ -248,7 +227,7 @@ async def test_extensions_are_requested_one_by_one_if_they_can_register(starting
     await switch.has_state("B", "1", NO)
 
     assert switch.counts("A") == {"unregistered": 1, "unknown": 2, "not_applicable": 2}
-    counted = switch.store.values(catalogue.TENANT_EXTENSIONS, "B")
+    counted = switch.values(catalogue.TENANT_EXTENSIONS, "B")
     assert counted == {"registered": 0, "unregistered": 1, "unknown": 0}
 
 
@@ -256,7 +235,7 @@ async def test_a_tenant_whose_extensions_all_cannot_register(starting: Starting)
     """They are counted although none is requested; the first that can register replaces these counts."""
     switch = starting("regstate", {"code": "A", "extensions": "all"})
     await switch.lists_extensions("A", extension("1", Technology.CUSTOM), extension("2", Technology.VIRTUAL))
-    counted = switch.store.values(catalogue.TENANT_EXTENSIONS, "A")
+    counted = switch.values(catalogue.TENANT_EXTENSIONS, "A")
     assert counted == {"registered": 0, "unregistered": 0, "unknown": 0, "not_applicable": 2}
     assert switch.phones() is None
 
@@ -265,20 +244,15 @@ async def test_a_tenant_whose_extensions_all_cannot_register(starting: Starting)
     assert switch.counts() == {"registered": 1, "not_applicable": 1}
 
 
-async def test_counts_of_extensions_that_cannot_register_become_stale(
-    context: Callable[..., SwitchContext],
-) -> None:
+async def test_counts_of_extensions_that_cannot_register_become_stale(starting: Starting) -> None:
     """They are as old as the list: three times its interval, 6 hours."""
-    now = 0.0
-    registrations = {"registrations": {"tenant_interval": "5m", "source": "regstate"}}
-    tenants = [{"code": "A", "extensions": "all"}]
-    switch = Switch(context(Clock(lambda: now), tenants=tenants, queries=registrations))
+    switch = starting("regstate", {"code": "A", "extensions": "all"})
     await switch.lists_extensions("A", extension("1", Technology.CUSTOM))
 
     switch.store.expire(18 * 3600.0)
     assert switch.counts() == {"not_applicable": 1}
     switch.store.expire(18 * 3600.0 + 1)
-    assert switch.store.values(catalogue.TENANT_EXTENSIONS, "A") is None
+    assert switch.values(catalogue.TENANT_EXTENSIONS, "A") is None
 
 
 async def test_watched_extension_that_cannot_register_is_logged_once(starting: Starting) -> None:
@@ -317,7 +291,7 @@ async def test_device_states_of_discovered_extensions(starting: Starting) -> Non
     """The list of extensions says which records are phones; before it came, no record is one."""
     switch = starting("blf", {"code": "A", "extensions": "all"})
     await switch.returns(Operation.BLFS, PHONES, "A")
-    assert switch.store.values(catalogue.TENANT_EXTENSIONS, "A") is None
+    assert switch.values(catalogue.TENANT_EXTENSIONS, "A") is None
     assert switch.devices() is None
 
     listed = (
@@ -350,6 +324,6 @@ async def test_list_of_device_states_without_the_extensions(starting: Starting) 
 
     await switch.returns(Operation.BLFS, PHONES, "A")
 
-    failure = switch.store.attempts[Target(Query.REGISTRATIONS, Scope.TENANT, "A")].failure
+    failure = switch.failure(Query.REGISTRATIONS, "A")
     assert failure is not None
     assert (failure.reason, switch.phones()) == (Reason.DECODE, {"100": 1, "101": 0})

@@ -1,12 +1,10 @@
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.clock import Clock
 from exporter.metrics import catalogue
 from exporter.model import (
     Failure,
@@ -19,58 +17,37 @@ from exporter.model import (
     Tenants,
 )
 from exporter.poll import SwitchContext
-from exporter.poll.context import Recorder
-from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.requests import Item
-from exporter.poll.trunks import TrunkIngester, tenant_finder, trunk_families
+from exporter.poll.trunks import tenant_finder, trunk_families
 from exporter.queries.trunks import Trunk, Trunks
-from exporter.request import Operation, Request
-from exporter.storage.inventory import Inventory
-from exporter.storage.timeline import Timeline
 from exporter.store import Values
-from tests.served import value
+from tests.unit.poll.ingesting import Ingesting
 
 _UP, _DOWN, _UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 _NONE = {"registered": 0, "unregistered": 0, "unknown": 0}
 _EVERYBODY = {"interval": "1m"}
 _EACH = {"interval": "off", "tenant_interval": "1m"}
-_ACME, _BOREAL = {"code": "ACME"}, {"code": "BOREAL"}
 
 
 def _trunk(name: str, state: Registration = _UP, tenant: str = "", row_id: str = "") -> Trunk:
     return Trunk(name, row_id, tenant, state, "")
 
 
-@dataclass
-class _Taking:
-    """An ingester of trunks and all that it fills."""
-
-    context: SwitchContext
-    discovery: TenantDiscovery = field(default_factory=TenantDiscovery)
-
-    def __post_init__(self) -> None:
-        self.ingester = TrunkIngester(self.context, Recorder(self.context), self.discovery)
+class _Taking(Ingesting):
+    """An ingester of trunks."""
 
     async def take(self, *outcome: Trunk | Failure, tenant: str = "") -> None:
         """Ingest a list of these trunks, or a failure."""
-        target = Target(Query.TRUNKS, Scope.TENANT if tenant else Scope.SWITCH, tenant)
         rows = tuple(row for row in outcome if isinstance(row, Trunk))
         failures = [row for row in outcome if isinstance(row, Failure)]
-        item = Item(target, Request(Operation.TRUNKS, tenant=tenant))
-        await self.ingester.ingest(item, failures[0] if failures else Trunks(rows))
+        await self.ingest(Query.TRUNKS, tenant, failures[0] if failures else Trunks(rows))
 
     def registered(self, tenant: str = "") -> Values | None:
         """Return the trunks of a tenant."""
-        return self.context.store.values(catalogue.TRUNK_REGISTERED, tenant)
+        return self.values(catalogue.TRUNK_REGISTERED, tenant)
 
     def counts(self, tenant: str = "") -> Values | None:
         """Return the number of trunks of a tenant by state."""
-        return self.context.store.values(catalogue.TRUNKS, tenant)
-
-    def failure(self, tenant: str = "") -> Failure | None:
-        """Return the newest failure."""
-        scope = Scope.TENANT if tenant else Scope.SWITCH
-        return self.context.store.attempts[Target(Query.TRUNKS, scope, tenant)].failure
+        return self.values(catalogue.TRUNKS, tenant)
 
 
 Taking = Callable[..., _Taking]
@@ -81,9 +58,8 @@ def taking(context: Callable[..., SwitchContext]) -> Taking:
     """Return a function that makes an ingester, of a list for all tenants by default."""
 
     def make(*tenants: object, trunks: object = _EVERYBODY, **settings: object) -> _Taking:
-        return _Taking(
-            context(Clock(), queries={"trunks": trunks}, tenants=tenants or (_ACME, _BOREAL), **settings)
-        )
+        polled = tenants or ({"code": "ACME"}, {"code": "BOREAL"})
+        return _Taking(context, queries={"trunks": trunks}, tenants=polled, **settings)
 
     return make
 
@@ -103,7 +79,7 @@ async def test_a_list_becomes_values(taking: Taking) -> None:
     assert made.registered("ACME") == {"acme": 0}
     assert made.counts("ACME") == {**_NONE, "unregistered": 1}
     assert made.counts("BOREAL") is None
-    assert made.failure() is None
+    assert made.failure(Query.TRUNKS) is None
 
 
 async def test_a_trunk_that_leaves_the_list_has_no_series(taking: Taking) -> None:
@@ -122,35 +98,33 @@ async def test_an_empty_list_changes_no_value(taking: Taking) -> None:
     await made.take(_trunk("carrier-a", _DOWN), _trunk("acme", _DOWN, "ACME"))
     await made.take()
 
-    assert made.failure() == Failure(
+    assert made.failure(Query.TRUNKS) == Failure(
         Reason.EMPTY, "the list is empty; known states stay until they are stale"
     )
     assert made.registered() == {"carrier-a": 0}
     assert made.registered("ACME") == {"acme": 0}
-    counted = {"switch": "pbx", "query": "trunks"}
-    assert value(made.context.instruments, "softswitch_empty_answers_total", counted) == 1
-    failures = {**counted, "reason": "empty"}
-    assert value(made.context.instruments, "softswitch_request_failures_total", failures) == 1
+    assert made.count("softswitch_empty_answers_total", query="trunks") == 1
+    assert made.count("softswitch_request_failures_total", query="trunks", reason="empty") == 1
 
 
 async def test_an_empty_list_of_a_tenant(taking: Taking) -> None:
     """Most tenants have no trunks. It is in doubt only if the tenant had some."""
     made = taking(trunks=_EACH)
     await made.take(tenant="ACME")
-    assert made.failure("ACME") is None
+    assert made.failure(Query.TRUNKS, "ACME") is None
     assert made.counts("ACME") is None
 
     await made.take(_trunk("acme", _DOWN), tenant="ACME")
     await made.take(tenant="ACME")
 
-    assert isinstance(made.failure("ACME"), Failure)
+    assert isinstance(made.failure(Query.TRUNKS, "ACME"), Failure)
     assert made.registered("ACME") == {"acme": 0}
 
 
 async def test_the_own_list_of_a_tenant_overrides_that_of_the_installation(taking: Taking) -> None:
     """In any order; rows of other tenants in its list are left out."""
-    own = {**_ACME, "queries": {"trunks": {"tenant_interval": "1m"}}}
-    made = taking(own, _BOREAL)
+    own = {"code": "ACME", "queries": {"trunks": {"tenant_interval": "1m"}}}
+    made = taking(own, {"code": "BOREAL"})
     await made.take(
         _trunk("own"), _trunk("mine", tenant="ACME"), _trunk("other", tenant="BOREAL"), tenant="ACME"
     )
@@ -166,18 +140,18 @@ async def test_values_of_tenants_age_with_the_list(taking: Taking) -> None:
     await made.take(_trunk("acme", tenant="ACME"))
     target = Target(Query.TRUNKS, Scope.TENANT, "ACME")
 
-    assert made.context.targets.has_values(target)
-    assert not made.context.targets.has_values(Target(Query.TRUNKS, Scope.TENANT, "GONE"))
-    assert made.context.store.expire(made.context.clock.elapsed() + 170) == []
-    assert target in made.context.store.expire(made.context.clock.elapsed() + 190)
+    assert made.targets.has_values(target)
+    assert not made.targets.has_values(Target(Query.TRUNKS, Scope.TENANT, "GONE"))
+    assert made.store.expire(170) == []
+    assert target in made.store.expire(190)
 
 
 async def test_dropped_tenants_are_forgotten(taking: Taking) -> None:
     """Their trunks belong to the installation until they are polled again."""
     made = taking()
     await made.take(_trunk("acme", tenant="ACME"))
-    made.context.targets.tenants.pop("ACME")
-    made.context.store.drop_tenants({"ACME"})
+    made.targets.tenants.pop("ACME")
+    made.store.drop_tenants({"ACME"})
     made.ingester.drop_tenants({"ACME"})
     await made.take(_trunk("acme", tenant="ACME"))
 
@@ -248,11 +222,10 @@ def test_no_trunk_that_is_down_is_hidden(rows: list[Trunk]) -> None:
 async def test_the_timeline_has_trunks_that_changed(taking: Taking) -> None:
     """Those of the installation, and those of its tenants, also if a tenant has none any more."""
     made = taking()
-    made.context.inventory = Inventory("pbx", timeline := Timeline(Clock()))
     await made.take(_trunk("a"), _trunk("b", tenant="ACME"), _trunk("c", _UNKNOWN))
     await made.take(_trunk("a", _DOWN), _trunk("c", _UNKNOWN), _trunk("d", tenant="BOREAL"))
 
-    assert sorted(entry["text"] for entry in timeline.newest()) == [
+    assert sorted(made.changes) == [
         "new trunk: d of BOREAL",
         "trunk no longer listed: b of ACME",
         "trunk not registered: a",
@@ -262,21 +235,19 @@ async def test_the_timeline_has_trunks_that_changed(taking: Taking) -> None:
 async def test_the_timeline_has_trunks_of_a_tenants_own_list(taking: Taking) -> None:
     """Failures, and empty lists of known trunks, are no change."""
     made = taking(trunks=_EACH)
-    made.context.inventory = Inventory("pbx", timeline := Timeline(Clock()))
     await made.take(_trunk("a"), tenant="ACME")
     await made.take(tenant="ACME")
     await made.take(_trunk("a", _DOWN), tenant="ACME")
 
-    assert [entry["text"] for entry in timeline.newest()] == ["trunk not registered: a of ACME"]
+    assert made.changes == ["trunk not registered: a of ACME"]
 
 
 async def test_the_timeline_waits_for_the_tenants(taking: Taking) -> None:
     """Before they are discovered, no trunk can be told to be of one."""
     made = taking(discover_tenants={"enabled": True})
-    made.context.inventory = Inventory("pbx", timeline := Timeline(Clock()))
     await made.take(_trunk("a", _DOWN, tenant="ACME"))
-    assert timeline.newest() == []
+    assert made.changes == []
 
     made.discovery.names = {"ACME": ""}
     await made.take(_trunk("a", _DOWN, tenant="ACME"))
-    assert [entry["text"] for entry in timeline.newest()] == ["trunk not registered: a of ACME"]
+    assert made.changes == ["trunk not registered: a of ACME"]
