@@ -58,16 +58,6 @@ class Limiter:
         self._size_of_suspects = max(1, size // 4)
         self._gap = 1 / rate
 
-    def is_full(self, lane: Lane) -> bool:
-        """Return whether a request in this lane has to wait for another one to end."""
-        of_switch = self._taken[Lane.SWITCH]
-        if self.in_flight >= self._size:
-            return True
-        if lane is Lane.SWITCH:
-            return of_switch >= self._size_of_scope
-        of_tenants = self.in_flight - of_switch
-        return of_tenants >= self._size_of_scope or (lane is Lane.SUSPECT and self.suspects_are_full)
-
     @property
     def suspects_are_full(self) -> bool:
         """Whether all slots for tenants that time out are taken."""
@@ -95,7 +85,7 @@ class Limiter:
         while self._alarm is None and self.in_flight < self._size:
             for granted, lane in self._waiting.items():
                 # A future that is done was cancelled; its `acquire` has not removed it yet.
-                if not granted.done() and not self.is_full(lane):
+                if not granted.done() and not self._is_full(lane):
                     break
             else:
                 return
@@ -108,6 +98,16 @@ class Limiter:
             self._taken[lane] += 1
             self._next_start = max(self._next_start, now - _TIMER_SLACK) + self._gap
             granted.set_result(None)
+
+    def _is_full(self, lane: Lane) -> bool:
+        """Return whether a request in this lane has to wait for another one to end."""
+        of_switch = self._taken[Lane.SWITCH]
+        if self.in_flight >= self._size:
+            return True
+        if lane is Lane.SWITCH:
+            return of_switch >= self._size_of_scope
+        of_tenants = self.in_flight - of_switch
+        return of_tenants >= self._size_of_scope or (lane is Lane.SUSPECT and self.suspects_are_full)
 
     def _ring(self) -> None:
         self._alarm = None

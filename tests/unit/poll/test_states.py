@@ -1,19 +1,22 @@
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.metrics import catalogue
-from exporter.model import Failure, Peer, Peers, Reason, Registration
+from exporter.model import Extension, Extensions, Failure, Peer, Peers, Reason, Registration
 from exporter.poll.states import (
     PartValues,
     Registrations,
     codes_by_ending,
     registration_families,
     states_by_tenant,
+    states_in_list,
     states_of_peers,
 )
 
+YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 _TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
 _REJECTED = Failure(Reason.REJECTED, "the switch answered: No id specified")
 
@@ -44,6 +47,19 @@ def test_complete_sweep_has_a_verdict() -> None:
                 wrong.append((count, failed))
 
     assert wrong == []
+
+
+@pytest.mark.parametrize(("polled", "missing", "fails"), [(10, 1, False), (10, 2, True), (1000, 101, True)])
+def test_list_that_lacks_extensions(polled: int, missing: int, *, fails: bool) -> None:
+    """The query fails if it lacks more than a tenth of the polled ones, which are then unknown."""
+    numbers = [str(number) for number in range(polled)]
+    listed = Extensions(tuple(Extension(number, YES, "") for number in (*numbers[missing:], "other")))
+
+    states, failure = states_in_list(listed, numbers)
+
+    assert states == dict.fromkeys(numbers, YES) | dict.fromkeys(numbers[:missing], UNKNOWN)
+    assert (failure is not None) is fails
+    assert states_in_list(listed, None) == ({row.number: YES for row in listed.rows}, None)
 
 
 def test_undecided_at_first() -> None:
@@ -106,8 +122,6 @@ def test_counts_and_series_agree(states: dict[str, Registration]) -> None:
     assert sum(series.values()) == counts["registered"]
     assert len(series) == counts["registered"] + counts["unregistered"]
 
-
-YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 
 _numbers = st.text(st.characters(exclude_characters="-_"), min_size=1, max_size=6)
 _endings = st.text(st.sampled_from("AB-_ é"), min_size=1, max_size=4)
