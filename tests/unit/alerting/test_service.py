@@ -336,22 +336,15 @@ async def test_an_invalid_certificate(tmp_path: Path, authority: Authority) -> N
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-@pytest.mark.parametrize(
-    "name", ["timeline.json", "switches.json", "switches.json.lock", "../link/timeline.json"]
-)
 async def test_a_state_file_that_the_storage_uses(
-    name: str, tmp_path: Path, fake: FakeAlertmanager, *, dry_run: bool
+    tmp_path: Path, fake: FakeAlertmanager, *, dry_run: bool
 ) -> None:
     """It is an error that says what to do: alerts would be kept nowhere. The file ``alerts.json`` is none."""
-    directory = tmp_path / "storage"
-    directory.mkdir()
-    (tmp_path / "link").symlink_to(directory)
-    alerting = _alerting(_Watch(), storage=Storage(directory, Clock()))
+    alerting = _alerting(_Watch(), storage=Storage(tmp_path, Clock()))
     with pytest.raises(StartError, match=r"state_file: .* is used by --storage.path; choose .*alerts\.json"):
-        await alerting.open(_configuration(fake.url, directory, state_file=name, dry_run=dry_run))
-    for other in ("alerts.json", "../timeline.json"):
-        for opened in await alerting.open(_configuration(fake.url, directory, state_file=other)):
-            await opened.close()
+        await alerting.open(_configuration(fake.url, tmp_path, state_file="timeline.json", dry_run=dry_run))
+    for opened in await alerting.open(_configuration(fake.url, tmp_path, state_file="alerts.json")):
+        await opened.close()
 
 
 async def test_standing_by(tmp_path: Path, fake: FakeAlertmanager) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,19 +117,57 @@ async def test_a_kill(tmp_path: Path) -> None:
 
 
 async def test_a_change_of_a_switch_is_written(tmp_path: Path) -> None:
-    """A few seconds later, without a stop."""
-    clock, memory = Clock(), _Memory()
-    times = iter([0.0, 100.0, 200.0])
-    clock.monotonic = lambda: next(times, 300.0)
-    storage = Storage(tmp_path, clock, every=0.01)
+    """Without a stop, but not more often than every 5 seconds; without a change after 15 minutes."""
+    times, memory = SimpleNamespace(now=1000.0), _Memory()
+    storage = Storage(tmp_path, Clock(lambda: times.now), every=0.01)
     await storage.open()
     storage.start("1.0", lambda: {"pbx": memory})
     file = tmp_path / "switches.json"
+
+    async def found_after(seconds: float) -> str:
+        """Return the file after some checks for changes."""
+        times.now += seconds
+        for _ in range(2):  # a timeline is written in each of them
+            name = f"{times.now} {storage.timeline.version}"
+            storage.timeline.add(Kind.RELOAD_FAILED, name)
+            await _until(lambda: name in (tmp_path / "timeline.json").read_text())  # noqa: B023 -- awaited at once
+        return file.read_text() if file.exists() else ""
+
+    await _until((tmp_path / "timeline.json").exists)
+    assert await found_after(4) == ""
+    await found_after(1)
     await _until(file.exists)
-    clock.monotonic = lambda: 1000.0
     memory.remembered, memory.version = [{"seen": ["n2"]}], 2
+    before = await found_after(4)
+    assert "n2" not in before
+    await found_after(1)
     await _until(lambda: "n2" in file.read_text())
+    written = file.read_text()
+    assert await found_after(899) == written
+    await found_after(1)
+    await _until(lambda: file.read_text() != written)
     await storage.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "is_used"),
+    [
+        ("storage/timeline.json", True),
+        ("storage/switches.json", True),
+        ("storage/switches.json.lock", True),
+        ("link/timeline.json", True),
+        ("timeline.json", False),
+        ("storage/alerts.json", False),
+    ],
+)
+def test_the_files_that_it_uses(path: str, tmp_path: Path, *, is_used: bool) -> None:
+    """No other setting may name them; the one for alerts is written by alerting."""
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "storage")
+    storage = Storage(tmp_path / "storage", Clock())
+    assert storage.uses(tmp_path / path) is is_used
+    assert storage.alerts_file == tmp_path / "storage/alerts.json"
+    assert not Storage(None, Clock()).uses(tmp_path / path)
 
 
 async def test_two_exporters(tmp_path: Path) -> None:
@@ -393,12 +432,15 @@ async def test_a_takeover_that_fails(tmp_path: Path) -> None:
 
 
 async def test_a_standby_locks_nothing(tmp_path: Path) -> None:
-    """It only finds out whether it could use the directory."""
+    """It only finds out whether it could use the directory, and has nothing to write when it stops."""
     active = await _started(tmp_path)
     standby = Storage(tmp_path, Clock())
-    await standby.check()
-    standby.start("1.0", dict)
-    await standby.close()
+    with capture_logs() as logs:
+        await standby.check()
+        standby.start("1.0", dict)
+        await standby.close()
+        await Storage(None, Clock()).check()
+    assert logs == []
     await active.close()
 
     with pytest.raises(StartError, match="no such directory"):
