@@ -87,6 +87,15 @@ class Alert:
         rule, labels = self.identity
         return rule.annotations(labels, self.value, self.threshold)
 
+    @property
+    def figures(self) -> Mapping[str, float | None]:
+        """Its value and threshold for the status; None if its rule has none."""
+        rule = self.identity[0]
+        return {
+            "value": self.value if rule.has_value else None,
+            "threshold": self.threshold if rule.compares else None,
+        }
+
 
 class Alerts:
     """All alerts, by identity. For each evaluation, call ``due`` for each rule, then ``advance``.

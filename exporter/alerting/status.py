@@ -67,7 +67,7 @@ def summarize(alerts: Iterable[Alert], links: Links = NO_LINKS) -> Summary:
         with contextlib.suppress(Exception):  # an alert that cannot be rendered must not hide the others
             annotations = links.annotations(alert.identity[0].name, alert.annotations)
             texts = {"labels": alert.labels, "annotations": annotations}
-            summary.listed.append((alert.since, {"state": alert.state.value, **texts, **_figures(alert)}))
+            summary.listed.append((alert.since, {"state": alert.state.value, **texts, **alert.figures}))
     return summary
 
 
@@ -101,14 +101,6 @@ def status(
             }
             for since, alert in (summary.listed if summary else ())
         ],
-    }
-
-
-def _figures(alert: Alert) -> Json:
-    rule = alert.identity[0]
-    return {
-        "value": alert.value if rule.has_value else None,
-        "threshold": alert.threshold if rule.compares else None,
     }
 
 

@@ -175,18 +175,10 @@ def test_the_age_includes_the_time_before_an_alert_fired() -> None:
     """The condition was met for ten minutes before the alert fired, a minute ago: eleven in all."""
     (group,) = _grouped(_balance("A", 5)).shown(_NOW)["groups"]
     assert group["age_seconds"] == group["alerts"][0]["age_seconds"] == 660.0
+    assert (group["alerts"][0]["value"], group["alerts"][0]["threshold"]) == (5, 10.0)
 
     (pending,) = _grouped(alert(_BALANCE, State.PENDING, severity="critical")).shown(_NOW)["groups"]
     assert pending["age_seconds"] == 720.0
-
-
-def test_values_and_thresholds() -> None:
-    """They are None where a rule has none."""
-    (balance,) = _grouped(_balance("A", 5)).shown(_NOW)["groups"]
-    (lost,) = _grouped(alert(_LOST, State.FIRING)).shown(_NOW)["groups"]
-
-    assert [(one["value"], one["threshold"]) for one in balance["alerts"]] == [(5, 10.0)]
-    assert [(one["value"], one["threshold"]) for one in lost["alerts"]] == [(None, None)]
 
 
 def test_an_alert_that_cannot_be_rendered_hides_no_other() -> None:

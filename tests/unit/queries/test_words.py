@@ -1,7 +1,8 @@
 import pytest
+from pydantic import TypeAdapter
 
 from exporter.model import Registration
-from exporter.queries.words import TRUNK_WORDS, WORDS, Table, lookup
+from exporter.queries.words import TRUNK_WORDS, WORDS, StateWords, Table, lookup
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,12 @@ def test_states_of_trunks_are_no_states_of_phones() -> None:
 def test_an_unknown_word_has_no_state(word: str) -> None:
     """A word that is not in the table has no state."""
     assert lookup({})(word) is None
+
+
+def test_a_word_has_one_state() -> None:
+    """The same word for two states is an error, in any case."""
+    words: TypeAdapter[object] = TypeAdapter(StateWords)
+    valid = {Registration.REGISTERED: ("up",), Registration.UNREGISTERED: ("down",)}
+    assert words.validate_python(valid) == valid
+    with pytest.raises(ValueError, match='duplicate word "up"; list each word under one state'):
+        words.validate_python({**valid, Registration.UNKNOWN: ("Up",)})
