@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from exporter.simulator.api import Journal
+from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.server import RunningSimulator
 from exporter.simulator.truth import truth
 
@@ -120,7 +121,11 @@ async def test_forbidden_requests_are_loud(
     method: str,
     query: str,
 ) -> None:
-    """They get HTTP 403, a logged error, an announcement and an entry in the journal, all without the key."""
+    """They get HTTP 403, a logged error, an announcement and an entry in the journal, all without the key.
+
+    No fault hides that.
+    """
+    simulator.parts.faults.add(Fault(FaultKind.EMPTY))
     async with session.request(method, f"{simulator.url}?{query}&key={_ADMIN}") as response:
         assert response.status == 403
         body = await response.text()
