@@ -59,26 +59,6 @@ def test_bash_completes(require_program: Callable[[str, str], str], tmp_path: Pa
     assert done.stdout.splitlines() == ["probe", "--tenant", "debug"]
 
 
-def test_fish_completes(require_program: Callable[[str, str], str], tmp_path: Path) -> None:
-    """A command, and a flag of it."""
-    file = tmp_path / "completion.fish"
-    file.write_bytes(completion("fish"))
-    fish = require_program("fish", "fish")
-    for line, expected in (
-        ("softswitch-exporter pro", "probe"),
-        ("softswitch-exporter probe --ten", "--tenant"),
-    ):
-        script = f"source {file}; complete --do-complete='{line}'"
-        done = subprocess.run(
-            [fish, "--no-config", "-c", script],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"HOME": str(tmp_path)},
-        )
-        assert done.stdout.split()[:1] == [expected], done.stderr
-
-
 def test_the_copyright_names_every_package(tmp_path: Path) -> None:
     """With the license that it states; one that states none is an error."""
     for name, stated in (
