@@ -26,6 +26,14 @@ class _OnHangingDisk(Key):
 
 @pytest.fixture
 async def key_files() -> AsyncIterator[KeyFiles]:
+    """Check the files without a pause."""
+    key_files = KeyFiles(every=0.01)
+    yield key_files
+    await key_files.stop()
+
+
+@pytest.fixture
+async def impatient() -> AsyncIterator[KeyFiles]:
     """Check the files without a pause; a disk counts as hanging after 0.1 s."""
     key_files = KeyFiles(every=0.01, patience=0.1)
     yield key_files
@@ -63,37 +71,37 @@ async def test_rotated_key(key_files: KeyFiles, tmp_path: Path) -> None:
     assert key.generation == 1
 
 
-async def test_hanging_disk(key_files: KeyFiles, hanging: _OnHangingDisk, tmp_path: Path) -> None:
+async def test_hanging_disk(impatient: KeyFiles, hanging: _OnHangingDisk, tmp_path: Path) -> None:
     """Keys on other disks are still reloaded, and the problem is logged once, and again when it is fixed."""
     key = _key(tmp_path)
     with structlog.testing.capture_logs() as log:
 
-        def logged() -> list[str]:
-            """Return the events about this disk; on a busy machine another one may seem to hang too."""
-            return [line["event"] for line in log if line["file"] == str(hanging.file)]
+        def logged() -> list[tuple[str, str | None]]:
+            """Return the lines about this disk; on a busy machine another one may seem to hang too."""
+            return [(line["event"], line.get("reason")) for line in log if line["file"] == str(hanging.file)]
 
-        key_files.follow([hanging, key])
+        impatient.follow([hanging, key])
         await _until(lambda: bool(logged()))
         (tmp_path / "key").write_text("the-second")
         (tmp_path / "hanging").write_text("the-second")
         await _until(lambda: key.current() == "the-second")
         assert hanging.current() == "first"
         await asyncio.sleep(0.3)  # three times the patience, without another log line
-        assert logged() == ["key files cannot be read; the last keys stay in use"]
+        reason = "no answer from the disk within 0.1 s"
+        assert logged() == [("key files cannot be read; the last keys stay in use", reason)]
         hanging.back.set()
         await _until(lambda: hanging.current() == "the-second" and len(logged()) > 1)
 
-    assert logged()[1] == "key files can be read again"
-    assert log[0]["reason"] == "no answer from the disk within 0.1 s"
+    assert logged()[1] == ("key files can be read again", None)
 
 
-async def test_stop_while_a_disk_hangs(key_files: KeyFiles, hanging: _OnHangingDisk) -> None:
+async def test_stop_while_a_disk_hangs(impatient: KeyFiles, hanging: _OnHangingDisk) -> None:
     """Neither stopping nor new keys wait for the disk, and no second thread starts."""
     for _ in range(3):
-        key_files.follow([hanging])
+        impatient.follow([hanging])
         await asyncio.sleep(0.05)
     began = time.monotonic()
-    await key_files.stop()
+    await impatient.stop()
     assert time.monotonic() - began < 5
     assert [thread.name for thread in threading.enumerate()].count("key files") == 1
 
