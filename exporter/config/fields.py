@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
 from exporter.config.placeholders import reject_in_url, reject_template
 from exporter.errors import shown, shown_url, single
 from exporter.fields import (
     DURATION,
+    EXTENSION,
     LABEL_VALUE,
     NAME,
     NOT_BLANK,
@@ -37,6 +38,8 @@ _MAX_TLS_BYTES = 8 * 2**20
 
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
+
+_RANGE = re.compile(r"[0-9]+ *(-|\.\.) *[0-9]+")
 
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
@@ -113,6 +116,15 @@ def _name(value: object) -> str:
     reject_template(name)
     if name != name.strip():
         raise ValueError(f"{shown(name)} starts or ends with a space; remove the space")
+    return name
+
+
+def _extension(name: str) -> str:
+    if _RANGE.fullmatch(name):
+        raise ValueError(
+            f"expected one extension, got {shown(name)}; ranges are not supported: list each extension, or "
+            "set `extensions: all`"
+        )
     return name
 
 
@@ -216,6 +228,7 @@ def _http_url(value: object, example: str) -> str:
 
 
 Text = Annotated[str, PlainValidator(_name), Form("text"), SchemaOf(NAME)]
+Extension = Annotated[Text, AfterValidator(_extension), SchemaOf(EXTENSION)]
 LabelValue = Annotated[str, PlainValidator(_text), SchemaOf(LABEL_VALUE)]
 """Any text: it is exported as written (design, section 5)."""
 Timeout = Annotated[

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, create
 from exporter.config.alerting import AlertingConfiguration
 from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import (
-    CodePattern,
+    ChannelsLimit,
     Concurrency,
     FilePattern,
     Multiple,
@@ -25,8 +25,8 @@ from exporter.config.fields import (
 from exporter.config.high_availability import HighAvailability
 from exporter.config.include import Include
 from exporter.config.keys import Key, Keyed
-from exporter.config.nodes import NodeOrName
 from exporter.config.tenant_settings import (
+    DiscoveryConfiguration,
     TenantConfiguration,
     TenantDefaults,
     TenantSettings,
@@ -35,12 +35,14 @@ from exporter.config.tenant_settings import (
 )
 from exporter.config.thresholds import Thresholds
 from exporter.fields import (
+    NAME,
+    Schema,
     SchemaOf,
     Section,
     at_most,
+    either,
     not_empty,
     parse_duration,
-    regular_expression,
     unique,
     with_entries,
 )
@@ -56,24 +58,26 @@ _MOST_TENANTS = 100_000
 _Tenants = Annotated[tuple[TenantConfiguration, ...], BeforeValidator(at_most(_MOST_TENANTS))]
 
 
-class DiscoveryConfiguration(Section):
-    """The section ``discover_tenants``."""
+class NodeConfiguration(Section):
+    """An entry of ``nodes``."""
 
-    enabled: bool = Field(
-        default=False,
-        description="Poll the tenants that the switch lists, except disabled ones. Needs the admin key.",
-        examples=[True],
+    name: Text = Field(description="The node's name, as the switch reports it.", examples=["pbx1"])
+    channels_limit: ChannelsLimit | None = Field(
+        None,
+        description="The channels that the node can carry, for alerts on utilization.",
+        examples=[500],
     )
-    include: tuple[CodePattern, ...] = Field(
-        (regular_expression(".*"),),
-        description="Poll only tenants whose whole code matches one of these.",
-        examples=[["AC.*"]],
-    )
-    exclude: tuple[CodePattern, ...] = Field(
-        (),
-        description="Do not poll tenants whose whole code matches one of these; overrides `include`.",
-        examples=[["TEST.*"]],
-    )
+
+
+def _mapping_of_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _or_name(mapping: Schema) -> Schema:
+    return either(NAME, mapping)
+
+
+NodeOrName = Annotated[NodeConfiguration, BeforeValidator(_mapping_of_name), SchemaOf(_or_name)]
 
 
 class TenantsFile(Section):

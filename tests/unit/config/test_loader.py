@@ -80,17 +80,6 @@ def test_configuration_file_must_be_regular(tmp_path: Path, kind: str) -> None:
         assert caught.value.problems == (_NOT_REGULAR,)
 
 
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize("kind", ["fifo", "/dev/zero"])
-@pytest.mark.parametrize("key", ["cert_file", "key_file", "client_ca_file"])
-def test_file_named_in_the_web_configuration_must_be_regular(tmp_path: Path, key: str, kind: str) -> None:
-    """It is reported at its key."""
-    path = tmp_path / "web.yml"
-    path.write_text(f"tls_server_config: {{{key}: {_irregular(tmp_path, kind)}}}")
-    with pytest.raises(ConfigurationError, match=rf"{key}: .* {_NOT_REGULAR}"):
-        load_web(path)
-
-
 def _irregular(directory: Path, kind: str) -> Path:
     """Return the path of something other than a regular file."""
     path = directory / "irregular"
