@@ -4,32 +4,21 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from grafana import words
 from grafana.board import Row, board, instance, job, switches
 from grafana.delivery import delivery
 from grafana.known import all_clear, listed, problems, silent
 from grafana.panels import Built, Query, Size, over_time, scrolling, states
 from grafana.promql import EXPORTERS, INSTANCES, age, newest, of_scrapes, rate, select, targets
 from grafana.tables import Column, Label, rows
-from grafana.words import (
-    ANY_IS_WARNING,
-    CRITICAL,
-    GOOD,
-    NEUTRAL,
-    NO_DATA,
-    NONE_FOUND,
-    NONE_OF_THEM,
-    UP,
-    WARNING,
-    Numbered,
-    Word,
-)
+from grafana.words import Numbered, Word
 
 _OF_A_QUERY = "{{switch}} {{query}} {{scope}}"
-_BREAKER: Numbered = {0: Word("closed", GOOD), 1: Word("OPEN", CRITICAL)}
-_DETAIL: Numbered = {0: Word("complete", GOOD), 1: Word("DROPPED", WARNING)}
-_ACTIVE: Numbered = {0: Word("stands by", NEUTRAL), 1: Word("active", GOOD)}
-_LEASE: Numbered = {0: Word("NOT USABLE", WARNING), 1: Word("usable", GOOD)}
-_LOADED: Numbered = {0: Word("RELOAD FAILED", CRITICAL), 1: Word("loaded", GOOD)}
+_BREAKER: Numbered = {0: Word("closed", words.GOOD), 1: Word("OPEN", words.CRITICAL)}
+_DETAIL: Numbered = {0: Word("complete", words.GOOD), 1: Word("DROPPED", words.WARNING)}
+_ACTIVE: Numbered = {0: Word("stands by", words.NEUTRAL), 1: Word("active", words.GOOD)}
+_LEASE: Numbered = {0: Word("NOT USABLE", words.WARNING), 1: Word("usable", words.GOOD)}
+_LOADED: Numbered = {0: Word("RELOAD FAILED", words.CRITICAL), 1: Word("loaded", words.GOOD)}
 _THIRD = Size(8, 8)
 _WIDE = Size(12, 9)
 
@@ -65,8 +54,8 @@ def _exporters() -> list[Built]:
             [
                 Column(
                     "scraped",
-                    problems(f"max by (instance) ({targets(INSTANCES)})", f"vector({NO_DATA})"),
-                    words=UP,
+                    problems(f"max by (instance) ({targets(INSTANCES)})", f"vector({words.NO_DATA})"),
+                    words=words.UP,
                 ),
                 Column(
                     "build",
@@ -117,8 +106,8 @@ def _queries() -> Built:
             Column(
                 "failing",
                 listed(f"sum by (switch, query, scope) (1 - {success})", matchers=EXPORTERS),
-                words=NONE_OF_THEM,
-                steps=ANY_IS_WARNING,
+                words=words.NONE_OF_THEM,
+                steps=words.ANY_IS_WARNING,
             ),
             Column("oldest value", _AGE, "s", 0),
             Column("interval", _INTERVAL, "s"),
@@ -128,7 +117,7 @@ def _queries() -> Built:
                 _RELATIVE_AGE,
                 "none",
                 1,
-                steps=((None, GOOD), (1.5, WARNING), (3, CRITICAL)),
+                steps=((None, words.GOOD), (1.5, words.WARNING), (3, words.CRITICAL)),
             ),
         ],
         size=Size(16, 13),
@@ -149,7 +138,7 @@ def _failing() -> Built:
                     f"count by (switch, query, scope, reason) ({failing})",
                     all_clear(queries=".+", matchers=EXPORTERS),
                 ),
-                words=NONE_FOUND,
+                words=words.NONE_FOUND,
             )
         ],
         size=Size(8, 13),
@@ -206,7 +195,7 @@ def _polling() -> list[Built]:
                 "Relative to the interval, or to a longer cycle. Dashed: at 3, values are dropped.",
                 Query(_RELATIVE_AGE, _OF_A_QUERY),
                 size=_WIDE,
-                steps=((None, GOOD), (3, CRITICAL)),
+                steps=((None, words.GOOD), (3, words.CRITICAL)),
             )
         ),
         scrolling(
@@ -215,7 +204,7 @@ def _polling() -> list[Built]:
                 "Above 1, a sweep takes longer than its interval: max_requests_per_second is low.",
                 Query(f"{_CYCLE} / {_INTERVAL}", _OF_A_QUERY),
                 size=_WIDE,
-                steps=((None, GOOD), (1.5, WARNING)),
+                steps=((None, words.GOOD), (1.5, words.WARNING)),
             )
         ),
         scrolling(

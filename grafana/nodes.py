@@ -3,23 +3,16 @@
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
+from grafana import words
 from grafana.board import Row, board, job, nodes, switches
 from grafana.known import all_clear, figure, listed, number, off, silent
 from grafana.panels import Built, Query, Size, bars, figures, over_time, states
 from grafana.promql import NODES, SWITCHES, newest
 from grafana.tables import Column, Label, rows
-from grafana.words import (
-    ANY_IS_CRITICAL,
-    CRITICAL,
-    GOOD,
-    NODE_FULL,
-    NONE_FOUND,
-    Numbered,
-    Word,
-)
+from grafana.words import Numbered, Word
 
 _NODE = "{{switch}} {{node}}"
-_PRESENCE: Numbered = {0: Word("MISSING", CRITICAL), 1: Word("present", GOOD)}
+_PRESENCE: Numbered = {0: Word("MISSING", words.CRITICAL), 1: Word("present", words.GOOD)}
 _USED = f"{newest(catalogue.NODE_CHANNELS, NODES)} / ({newest(catalogue.NODE_CHANNELS_LIMIT, NODES)} > 0)"
 _FAIR = f"on (switch) group_left () (avg by (switch) ({newest(catalogue.NODE_PEERS, SWITCHES)}) > 0)"
 
@@ -34,8 +27,8 @@ def _now() -> list[Built]:
             Query(number(f"sum(1 - {present})", all_clear(queries="peers")), "missing"),
             Query(figure(f"sum({present})", off("peers")), "present"),
             size=Size(5, 11),
-            words={"A": NONE_FOUND},
-            steps={"A": ANY_IS_CRITICAL},
+            words={"A": words.NONE_FOUND},
+            steps={"A": words.ANY_IS_CRITICAL},
         ),
         rows(
             "Nodes",
@@ -52,7 +45,7 @@ def _now() -> list[Built]:
                 ),
                 Column("channels", newest(catalogue.NODE_CHANNELS, NODES)),
                 Column("limit", newest(catalogue.NODE_CHANNELS_LIMIT, NODES)),
-                Column("used", _USED, "percentunit", 0, steps=NODE_FULL),
+                Column("used", _USED, "percentunit", 0, steps=words.NODE_FULL),
             ],
             size=Size(19, 11),
             order=[("state", False), ("switch", False), ("node", False)],
@@ -82,7 +75,7 @@ def _load() -> list[Built]:
             size=Size(12, 8),
             missing="no node has a limit (channels_limit)",
             unit="percentunit",
-            steps=NODE_FULL,
+            steps=words.NODE_FULL,
         ),
         bars(
             "Busiest nodes",
@@ -90,7 +83,7 @@ def _load() -> list[Built]:
             Query(f"topk(10, {_USED}) or {silent()}", _NODE),
             size=Size(12, 8),
             missing="no node has a limit (channels_limit)",
-            steps=NODE_FULL,
+            steps=words.NODE_FULL,
         ),
     ]
 

@@ -4,23 +4,14 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from grafana import words
 from grafana.alerts import alert_history, alert_table
-from grafana.at_risk import tenants_at_risk
 from grafana.board import Row, board, job, switches, team
 from grafana.known import ALERTS, all_clear, figure, listed, number, off, silent
 from grafana.panels import Built, Query, Size, figures, over_time
 from grafana.promql import ABOUT, SWITCHES, age, firing, newest, recorded, registered_share, targets, verdict
 from grafana.tables import Column, Label, rows
-from grafana.words import (
-    ANY_IS_CRITICAL,
-    ANY_IS_WARNING,
-    BELOW,
-    GOOD,
-    NONE_FOUND,
-    NONE_OF_THEM,
-    UP,
-    WARNING,
-)
+from grafana.tenants import tenants_at_risk
 
 _DAY = 86_400
 _TOGETHER = "severity, alertname, switch, node, tenant, trunk, query, instance"
@@ -46,8 +37,8 @@ def _alerts() -> list[Built]:
             Query(_firing("warning"), "warning"),
             Query(number(f"count({silent()})", _CLEAR), "switches not responding"),
             size=Size(5, 14),
-            words=dict.fromkeys("ABC", NONE_FOUND),
-            steps={"A": ANY_IS_CRITICAL, "B": ANY_IS_WARNING, "C": ANY_IS_CRITICAL},
+            words=dict.fromkeys("ABC", words.NONE_FOUND),
+            steps={"A": words.ANY_IS_CRITICAL, "B": words.ANY_IS_WARNING, "C": words.ANY_IS_CRITICAL},
         ),
         alert_table(
             "Alerts",
@@ -73,7 +64,7 @@ def _switches() -> Built:
         "the configured thresholds.",
         [Label("switch")],
         [
-            Column("API", listed(newest(catalogue.UP, SWITCHES)), words=UP),
+            Column("API", listed(newest(catalogue.UP, SWITCHES)), words=words.UP),
             Column(
                 "last response",
                 f"min by (switch) ({age(catalogue.QUERY_LAST_SUCCESS, SWITCHES)})",
@@ -85,10 +76,10 @@ def _switches() -> Built:
                 f"avg by (switch) ({succeeding})",
                 "percentunit",
                 1,
-                steps=((None, WARNING), (1, GOOD)),
+                steps=((None, words.WARNING), (1, words.GOOD)),
             ),
             Column("license left", f"{license_left} / {_DAY}", "suffix:days"),
-            Column("license", license_verdict, words=BELOW),
+            Column("license", license_verdict, words=words.BELOW),
             Column("calls", newest(catalogue.CALLS, SWITCHES)),
             Column("channels", newest(catalogue.CHANNELS, SWITCHES)),
             Column("peers", newest(catalogue.PEERS, SWITCHES)),
@@ -96,8 +87,8 @@ def _switches() -> Built:
             Column(
                 "nodes missing",
                 f"sum by (switch) (1 - {newest(catalogue.NODE_PRESENT, SWITCHES)})",
-                words=NONE_OF_THEM,
-                steps=ANY_IS_CRITICAL,
+                words=words.NONE_OF_THEM,
+                steps=words.ANY_IS_CRITICAL,
             ),
             Column("tenants", newest(catalogue.TENANTS, SWITCHES)),
         ],
@@ -126,12 +117,12 @@ def _trunks() -> list[Built]:
             Query(number(f"sum(1 - {reachable})", of_peers), "unreachable"),
             Query(number(f"sum(1 - {failing})", all_clear(queries=_OF_TRUNKS)), "requests failing"),
             size=Size(8, 10),
-            words=dict.fromkeys("BCEF", NONE_FOUND),
+            words=dict.fromkeys("BCEF", words.NONE_FOUND),
             steps={
-                "B": ANY_IS_CRITICAL,
-                "C": ANY_IS_WARNING,
-                "E": ANY_IS_CRITICAL,
-                "F": ANY_IS_WARNING,
+                "B": words.ANY_IS_CRITICAL,
+                "C": words.ANY_IS_WARNING,
+                "E": words.ANY_IS_CRITICAL,
+                "F": words.ANY_IS_WARNING,
             },
         ),
         rows(
@@ -142,7 +133,7 @@ def _trunks() -> list[Built]:
                 Column(
                     "state",
                     listed(f"bottomk(100, {recorded(_TRUNK, SWITCHES)})", queries=_OF_TRUNKS),
-                    words=UP,
+                    words=words.UP,
                 )
             ],
             size=Size(8, 10),

@@ -4,6 +4,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from grafana import words
 from grafana.alerts import alert_history, alert_table
 from grafana.board import Row, board, exporter_page, exporter_url, job, one_switch, team, tenant
 from grafana.known import ALERTS, IS_THERE, RECORDS, all_clear_of_tenant, figure, of_tenant, untried
@@ -11,30 +12,16 @@ from grafana.panels import HALF, Built, Query, Size, dial, figures, over_time
 from grafana.promql import BELOW_THRESHOLD, TENANT, age, newest, recorded, select, verdict
 from grafana.tables import Column, Label, rows
 from grafana.tenant_rows import REGISTERED_SHARE, phones, queues, traffic
-from grafana.words import (
-    BELOW,
-    CRITICAL,
-    GOOD,
-    LOW_BALANCE,
-    NEUTRAL,
-    NO_LIMIT,
-    NO_RULES,
-    NOT_SET,
-    NOTHING_SPENT,
-    OF_SEVERITIES,
-    TENANT_FULL,
-    Numbered,
-    Word,
-)
+from grafana.words import Numbered, Word
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
-_WELL: Numbered = {0: Word("FAILING", CRITICAL), 1: Word("ok", GOOD)}
+_WELL: Numbered = {0: Word("FAILING", words.CRITICAL), 1: Word("ok", words.GOOD)}
 
 
 def _below(value: str, metric: Metric) -> str:
     """Return how a value compares to its thresholds, without labels."""
-    return figure(verdict("", value, BELOW_THRESHOLD, metric, TENANT), (f"count({value})", NOT_SET))
+    return figure(verdict("", value, BELOW_THRESHOLD, metric, TENANT), (f"count({value})", words.NOT_SET))
 
 
 def _now() -> list[Built]:
@@ -50,7 +37,7 @@ def _now() -> list[Built]:
             Query(_below(_BALANCE, catalogue.TENANT_BALANCE_THRESHOLD), "thresholds"),
             size=Size(6, 4),
             decimals=2,
-            words={"B": BELOW},
+            words={"B": words.BELOW},
         ),
         figures(
             "Balance lasts",
@@ -58,15 +45,15 @@ def _now() -> list[Built]:
             Query(
                 figure(
                     f"max(({_BALANCE} > 0) / on (switch, tenant) (avg_over_time({spent}) > 0) / 3600)",
-                    (f"({balance_is_known} unless {RECORDS})", NO_RULES),
-                    (f"({balance_is_known} and count(avg_over_time({spent}) == 0))", NOTHING_SPENT),
+                    (f"({balance_is_known} unless {RECORDS})", words.NO_RULES),
+                    (f"({balance_is_known} and count(avg_over_time({spent}) == 0))", words.NOTHING_SPENT),
                 ),
                 "balance lasts",
             ),
             size=_FIGURE,
             unit="suffix:hours",
             decimals=1,
-            steps={"A": LOW_BALANCE},
+            steps={"A": words.LOW_BALANCE},
         ),
         figures(
             "Phones registered",
@@ -76,7 +63,7 @@ def _now() -> list[Built]:
             size=Size(6, 4),
             unit="percentunit",
             decimals=0,
-            words={"B": BELOW},
+            words={"B": words.BELOW},
         ),
         figures(
             "Calls",
@@ -91,20 +78,20 @@ def _now() -> list[Built]:
             Query(
                 figure(
                     f"max({channels} / ({limit} > 0))",
-                    (f"(count({channels}) unless count({limit}))", NO_LIMIT),
+                    (f"(count({channels}) unless count({limit}))", words.NO_LIMIT),
                     untried("channels"),
                 ),
                 "used",
             ),
             size=Size(3, 4),
-            steps=TENANT_FULL,
+            steps=words.TENANT_FULL,
         ),
         figures(
             "Business hours",
             "Whether the tenant is open now, in its time zone.",
-            Query(of_tenant(catalogue.TENANT_OPEN, (IS_THERE, NOT_SET)), "business hours"),
+            Query(of_tenant(catalogue.TENANT_OPEN, (IS_THERE, words.NOT_SET)), "business hours"),
             size=Size(3, 4),
-            words={"A": {0: Word("closed", NEUTRAL), 1: Word("open", NEUTRAL)}},
+            words={"A": {0: Word("closed", words.NEUTRAL), 1: Word("open", words.NEUTRAL)}},
         ),
     ]
 
@@ -172,7 +159,7 @@ def _money() -> list[Built]:
             Query(newest(catalogue.TENANT_BALANCE_THRESHOLD, TENANT), "{{severity}}"),
             size=HALF,
             dashed="B",
-            colours=OF_SEVERITIES,
+            colours=words.OF_SEVERITIES,
         ),
         over_time(
             "Spending per hour",

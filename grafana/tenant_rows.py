@@ -2,28 +2,17 @@
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from grafana import words
 from grafana.known import all_clear_of_tenant, figure, of_tenant, problems, untried
 from grafana.panels import HALF, NOTHING, Built, Query, Size, dial, figures, over_time, states
 from grafana.promql import TENANT, newest, rate, recorded, registered_share, verdict
 from grafana.promql import phones as phones_of
 from grafana.tables import Column, Label, rows
-from grafana.words import (
-    CRITICAL,
-    GOOD,
-    NEUTRAL,
-    NO_LIMIT,
-    NONE_FOUND,
-    OF_SEVERITIES,
-    TENANT_FULL,
-    WARNING,
-    Numbered,
-    Steps,
-    Word,
-)
+from grafana.words import Numbered, Steps, Word
 
-_REGISTERED: Numbered = {0: Word("OFF", CRITICAL), 1: Word("registered", GOOD)}
-_WATCHED: Numbered = {1: Word("watched", WARNING)}
-_UNREGISTERED: Numbered = {**_REGISTERED, **NONE_FOUND}
+_REGISTERED: Numbered = {0: Word("OFF", words.CRITICAL), 1: Word("registered", words.GOOD)}
+_WATCHED: Numbered = {1: Word("watched", words.WARNING)}
+_UNREGISTERED: Numbered = {**_REGISTERED, **words.NONE_FOUND}
 
 
 REGISTERED_SHARE = registered_share("switch, tenant", TENANT)
@@ -41,7 +30,7 @@ def phones() -> list[Built]:
             Query(newest(catalogue.TENANT_EXTENSIONS, TENANT), "{{state}}"),
             size=Size(6, 8),
             missing="registrations are not polled",
-            colours={"registered": GOOD, "unregistered": CRITICAL, "unknown": NEUTRAL},
+            colours={"registered": words.GOOD, "unregistered": words.CRITICAL, "unknown": words.NEUTRAL},
         ),
         over_time(
             "Phones in use",
@@ -87,7 +76,7 @@ def phones() -> list[Built]:
 def _limits() -> list[Built]:
     limit = newest(catalogue.TENANT_EXTENSIONS_LIMIT, TENANT)
     success = newest(catalogue.QUERY_SUCCESS, TENANT, 'query="limits"')
-    unlimited = (f"count({success} == 1)", NO_LIMIT)
+    unlimited = (f"count({success} == 1)", words.NO_LIMIT)
 
     def largest(title: str, description: str, metric: Metric) -> Built:
         found = of_tenant(metric, unlimited, untried("limits"))
@@ -106,7 +95,7 @@ def _limits() -> list[Built]:
                 "used",
             ),
             size=Size(8, 4),
-            steps=TENANT_FULL,
+            steps=words.TENANT_FULL,
         ),
         largest(
             "Extension limit",
@@ -122,13 +111,13 @@ def _limits() -> list[Built]:
 
 
 _NOT_POLLED = "no queue is polled (queues)"
-_SOME_WAIT: Steps = ((None, GOOD), (1, WARNING))
+_SOME_WAIT: Steps = ((None, words.GOOD), (1, words.WARNING))
 _ABOVE: Numbered = {
-    0: Word("ok", GOOD),
-    1: Word("above warning", WARNING),
-    2: Word("ABOVE CRITICAL", CRITICAL),
+    0: Word("ok", words.GOOD),
+    1: Word("above warning", words.WARNING),
+    2: Word("ABOVE CRITICAL", words.CRITICAL),
 }
-_NOBODY: Steps = ((None, CRITICAL), (1, GOOD))
+_NOBODY: Steps = ((None, words.CRITICAL), (1, words.GOOD))
 
 
 def _of_queue(metric: Metric, *matchers: str) -> str:
@@ -159,7 +148,7 @@ def _graph(title: str, description: str, of_queue: Query, dashed: Query, unit: s
         missing=_NOT_POLLED,
         unit=unit,
         dashed="B",
-        colours=OF_SEVERITIES if "severity" in dashed.legend else NOTHING,
+        colours=words.OF_SEVERITIES if "severity" in dashed.legend else NOTHING,
     )
 
 
@@ -236,7 +225,7 @@ def traffic() -> list[Built]:
             ),
             size=HALF,
             missing="call records are not polled (call_records)",
-            colours={"answered": GOOD, "failed": CRITICAL, "congestion": WARNING},
+            colours={"answered": words.GOOD, "failed": words.CRITICAL, "congestion": words.WARNING},
         ),
         over_time(
             "Average duration of answered calls",
