@@ -24,7 +24,9 @@ from tests.e2e.programs import (
 )
 
 _DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-_SPEED = 600
+_SPEED = 60
+"""A second stands for a minute of an alert."""
+
 _PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
 
 _VISIBLE = """() => [...document.querySelectorAll('[data-table="problems"] tbody tr')]
@@ -54,7 +56,7 @@ def browser(require_program: Callable[[str, str], str]) -> Iterator[Browser]:
 def _healthy(directory: Path, tenants: int) -> Iterator[tuple[Simulator, Exporter]]:
     """Start a switch with four nodes, and an exporter that has polled all of it and says so."""
     with running_programs(directory) as run:
-        simulator = start_simulator(run, f"--tenants={tenants}", "--nodes=4", "--extensions=3")
+        simulator = start_simulator(run, f"--tenants={tenants}", "--nodes=4", "--extensions=2")
         enabled = queries(tenants={"interval": "1s"}, peers={"tenant_interval": "off"})
         for query in ("channels", "calls", "limits"):
             enabled[query]["tenant_interval"] = "off"
@@ -65,10 +67,10 @@ def _healthy(directory: Path, tenants: int) -> Iterator[tuple[Simulator, Exporte
             simulator.url,
             max_requests_per_second=500,
             max_concurrency=16,
-            thresholds={"registered_ratio": {"warning": "off", "critical": "off"}},
+            thresholds={"registered_ratio": {"warning": "off", "critical": 0.1}},
             discover_tenants={"enabled": True},
             nodes=[f"pbx{number}" for number in range(1, 5)],
-            tenant_defaults={"extensions": ["100", "101", "102"]},
+            tenant_defaults={"extensions": ["100", "101"]},
             queries=enabled,
         )
         healthy = {code: {"balance": 1000} for code in _codes(simulator)}
@@ -78,7 +80,7 @@ def _healthy(directory: Path, tenants: int) -> Iterator[tuple[Simulator, Exporte
         # A pause of a busy machine makes values late for a moment.
         wait_until(
             lambda: _status(exporter)["state"] == "clear" and _polled(exporter) == tenants,
-            60,
+            90,
             lambda: f"all clear: {_status(exporter)['switches'][0]['sentence']}",
         )
         yield simulator, exporter
@@ -92,8 +94,8 @@ def _status(exporter: Exporter) -> dict[str, Any]:
     return get_json(f"{exporter.base_url}/api/v1/status")
 
 
-def _break(simulator: Simulator, exporter: Exporter) -> list[str]:
-    """Break the switch in several ways, and wait for the problems; return its tenants.
+def _break(simulator: Simulator) -> list[str]:
+    """Break the switch in several ways; return its tenants.
 
     The first one has no credit. The others, or 200 of them, lose their phones.
     """
@@ -101,17 +103,6 @@ def _break(simulator: Simulator, exporter: Exporter) -> list[str]:
     broken: dict[str, dict[str, float]] = {code: {"dropped": 1.0} for code in codes[1:201]}
     broken[codes[0]] = {"balance": -12}
     simulator.change_world(nodes={"pbx2": False}, license_days=5, tenants=broken)
-    expected = {"NodeMissing", "LicenseExpiring", "BalanceLow", "TenantRegistrationsLost"}
-
-    def is_whole() -> bool:
-        critical = [one for one in _status(exporter)["problems"] if one["severity"] == "critical"]
-        return (
-            {one["alertname"].removeprefix("Softswitch") for one in critical} >= expected
-            and {one["state"] for one in critical} == {"firing"}
-            and any(one["count"] >= len(broken) - 1 for one in critical)
-        )
-
-    wait_until(is_whole, 60, lambda: f"{expected} to fire: {_status(exporter)['switches'][0]['sentence']}")
     return codes
 
 
@@ -129,7 +120,7 @@ def broken(
         with opened(browser, exporter.base_url, **_DESKTOP) as page:
             expect(page.locator("#sentences li")).to_have_text("pbx-eu all clear")
             assert _violations(page) == ""
-        yield exporter, _break(simulator, exporter)
+        yield exporter, _break(simulator)
 
 
 def test_the_first_screen_names_every_critical_problem(
@@ -143,7 +134,7 @@ def test_the_first_screen_names_every_critical_problem(
 def test_three_hundred_tenants(browser: Browser, tmp_path: Path) -> None:
     """Many problems of a kind are one, and its evidence is the tenants that it counts."""
     with _healthy(tmp_path, 300) as (simulator, exporter):
-        codes = _break(simulator, exporter)
+        codes = _break(simulator)
         for _ in _screens(browser, exporter, codes):
             pass
         with opened(browser, exporter.base_url, **_DESKTOP) as page:
@@ -155,7 +146,7 @@ def _screens(browser: Browser, exporter: Exporter, codes: list[str]) -> Iterator
     for settings in ({**_DESKTOP, "color_scheme": "light"}, {**_PHONE, "color_scheme": "dark"}):
         with opened(browser, exporter.base_url, **settings) as page:
             expect(page.locator("#time")).to_contain_text("Refreshes automatically")
-            _assert_visible(page, exporter, codes)
+            _wait_for_all(page, codes)
             assert page.evaluate(
                 "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
             )
@@ -177,28 +168,33 @@ def _polled(exporter: Exporter) -> int:
     return int(_status(exporter)["switches"][0]["tenants"])
 
 
-def _without_time(text: str) -> str:
-    """Return the text of a problem without when it fires: it may begin to fire between two requests."""
-    return text.partition(" (fires at ")[0]
+def _wait_for_all(page: Page, codes: list[str]) -> None:
+    """Wait until the page, which refreshes itself, shows everything that ``_break`` broke."""
+    wait_until(lambda: not _missing(page, codes), 60, lambda: _missing(page, codes))
 
 
-def _assert_visible(page: Page, exporter: Exporter, codes: list[str]) -> None:
-    """Assert that sentence, title and list in the viewport name what ``_break`` broke."""
-    visible = {_without_time(text) for text in page.evaluate(_VISIBLE)}
-    critical = [p["text"] for p in _status(exporter)["problems"] if p["severity"] == "critical"]
-    assert set(map(_without_time, critical)) <= visible
-    assert "node pbx2 missing" in visible
-    assert "license expires in 5 d" in visible
-    (sentence,) = page.evaluate(_SENTENCES)
-    assert "node pbx2 missing for" in sentence
-    assert "critical" in page.title()
-    assert f"{codes[0]} has low credit" in visible
+def _missing(page: Page, codes: list[str]) -> str:
+    """Return what the sentence, the title and the list in the viewport do not show."""
+    visible = [text.partition(" (fires at ")[0] for text in page.evaluate(_VISIBLE)]
+    sentence = " ".join(page.evaluate(_SENTENCES))
     # With the node, others may lose all their phones.
-    texts = [found for one in visible if (found := _LOST.match(one))]
-    assert [int(found[1].replace(",", "")) >= min(200, len(codes) - 1) for found in texts] == [True], visible
-    assert texts[0][0] in sentence
-    # The worst tenant is in the first row, although its code may be the last one.
-    expect(page.locator('[data-table="tenants"] tbody tr').first).to_contain_text("critical")
+    lost = [found for text in visible if (found := _LOST.match(text))]
+    problems = {"node pbx2 missing", "license expires in 5 d", f"{codes[0]} has low credit"}
+    is_shown = {
+        "the problems": problems <= {*visible},
+        "the tenants without phones": [_number(found[1]) >= min(200, len(codes) - 1) for found in lost]
+        == [True],
+        "the sentence": "node pbx2 missing" in sentence and all(found[0] in sentence for found in lost),
+        "the title": "critical" in page.title(),
+        # The worst tenant is in the first row, although its code may be the last one.
+        "the first tenant": "critical" in page.locator('[data-table="tenants"] tbody tr').first.inner_text(),
+    }
+    missing = [what for what, is_there in is_shown.items() if not is_there]
+    return f"{missing}; shown: {visible}, {sentence}" if missing else ""
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 def test_keyboard_only(browser: Browser, broken: tuple[Exporter, list[str]]) -> None:
