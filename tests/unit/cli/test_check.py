@@ -126,25 +126,25 @@ def test_discovered_queues(configured: Configured) -> None:
 
 
 def test_rate_limit_that_is_too_low(configured: Configured) -> None:
-    """5,000 lists in five minutes need 17.6 requests a second. Each suggested setting ends the warning."""
-    settings = {"tenants": _tenants(5000), "tenant_defaults": _ALL}
+    """500 lists in five minutes need 1.76 requests a second. Each suggested setting ends the warning."""
+    settings = {"tenants": _tenants(500), "tenant_defaults": _ALL, "max_requests_per_second": 1}
     slow = configured(**settings, queries=_only_registrations("extensions"))
 
-    assert "  registrations  tenant       5000        5m     8m46s" in describe(slow)
-    assert "  requests per second: 16.67 required, 9.50 planned" in describe(slow)
+    assert "  registrations  tenant        500        5m     8m46s" in describe(slow)
+    assert "  requests per second: 1.67 required, 0.95 planned" in describe(slow)
     assert _warnings(slow) == [
         (
-            "max_requests_per_second: 10 is too low for these intervals; raise it to 18 if the switch can "
+            "max_requests_per_second: 1 is too low for these intervals; raise it to 2 if the switch can "
             "handle that, or use the longer intervals below"
         ),
         "registrations will be polled every 8m46s: set queries.registrations.tenant_interval to 8m47s",
     ]
     for fixed in (
-        {"queries": _only_registrations("extensions"), "max_requests_per_second": 18},
+        {"queries": _only_registrations("extensions"), "max_requests_per_second": 2},
         {"queries": _only_registrations("extensions", "8m47s")},
         {"queries": _only_registrations("peers", "1m")},
     ):
-        assert _warnings(configured(**settings, **fixed)) == []
+        assert _warnings(configured(**{**settings, **fixed})) == []
 
 
 def test_extensions_polled_one_by_one(configured: Configured) -> None:
