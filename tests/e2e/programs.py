@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -31,8 +32,8 @@ STOPS_WITHIN = 15.0
 LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
 """Messages of Python and aiohttp about tasks and connections that were not closed."""
 
-_ports = itertools.count(11_000 + os.getpid() * 211 % 20_000)
-"""Below the ports that the system chooses, and different in each process that runs tests."""
+_PORTS = range(11_000, 31_000)
+"""Below the ports that the system chooses for others."""
 
 
 @dataclass
@@ -214,12 +215,15 @@ def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProc
 
 
 def free_port() -> int:
-    """Return a free port, for programs that do not report the port they chose. Nobody else takes it."""
-    for port in _ports:
+    """Return a free port, for programs that do not report the port they chose.
+
+    At random, because other tests look for one at the same time.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError
 
 
 def wait_until(condition: Callable[[], Found | None], seconds: float, what: str | Callable[[], str]) -> Found:
