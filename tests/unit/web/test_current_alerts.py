@@ -160,7 +160,7 @@ async def test_tenants_before_their_alerts(pollers: Pollers) -> None:
     set_value(catalogue.TRUNK_REGISTERED, "TRUNK", {"t1": 0.0})
     set_value(catalogue.PEER_REACHABLE, "PEER", {"t2": 0.0})
     for code, agents in (("QUEUE", 0.0), ("LONG", 2.0)):
-        set_value(catalogue.QUEUE_CALLS_WAITING, code, {"q": 3.0})
+        set_value(catalogue.QUEUE_CALLS_WAITING, code, {"q": 1.0})
         set_value(catalogue.QUEUE_LONGEST_WAIT, code, {"q": 9999.0})
         set_value(catalogue.QUEUE_AGENTS, code, {"q": agents}, part="online")
     set_value(catalogue.TENANT_BALANCE, "WELL", 50.0)
