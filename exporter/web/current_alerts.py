@@ -73,24 +73,18 @@ def _current_groups(groups: Iterable[Json], is_met: Callable[[Kind], bool | None
     Groups with more alerts than are listed stay as they are.
     """
     found: dict[tuple[object, ...], Json] = {}
-
-    def add(group: Json, state: str, alerts: Sequence[Json]) -> None:
-        key = group["alertname"], group["severity"], state, bool(group.get("has_no_phones"))
-        left = group["count"] - len(group["alerts"])
-        same = found.get(key, {**group, "state": state, "count": left, "alerts": []})
-        listed = [*same["alerts"], *alerts]
-        found[key] = {**same, "count": same["count"] + len(alerts), "alerts": listed[:_LISTED]}
-
     for group in groups:
+        left = group["count"] - len(group["alerts"])
         states: dict[str, list[Json]] = defaultdict(list)
         for alert in group["alerts"]:
-            is_listed = group["count"] == len(group["alerts"])
             kind = kind_of(group["alertname"], group["severity"], alert["labels"])
-            state = current_state(group["state"], is_met(kind)) if is_listed else group["state"]
-            states[state].append(alert)
+            states[group["state"] if left else current_state(group["state"], is_met(kind))].append(alert)
         states.pop("", None)
         for state, alerts in states.items():
-            add(group, state, alerts)
+            key = group["alertname"], group["severity"], state, bool(group.get("has_no_phones"))
+            same = found.get(key, {**group, "state": state, "count": 0, "alerts": []})
+            listed = [*same["alerts"], *alerts][:_LISTED]
+            found[key] = {**same, "count": same["count"] + len(alerts) + left, "alerts": listed}
     return [*found.values()]
 
 

@@ -128,12 +128,12 @@ def test_a_group_ends_alert_by_alert() -> None:
     nodes = [{"node": "n1", "present": False}, {"node": "n2", "present": True}]
     name = "SoftswitchNodeMissing"
     firing = alert_group(name, {"node": "n1"}, {"node": "n2"})
-    before = alert_group(name, {"node": "n9"}, state="recovered")
+    before = alert_group(name, {"node": "n9"}, state="recovered", count=12)
 
     found = grouped(switch_state(nodes=nodes), [firing, before])
 
     assert [(group["state"], group["count"], len(group["alerts"])) for group in found] == [
-        ("firing", 1, 1), ("recovered", 2, 2),
+        ("firing", 1, 1), ("recovered", 13, 2),
     ]  # fmt: skip
 
 
