@@ -141,9 +141,11 @@ async def _print_values(url: str, tenants: int, stop: asyncio.Event) -> None:
             async with session.get(url) as response:
                 families = text_string_to_metric_families(await response.text())
             samples = [sample for family in families for sample in family.samples]
-            known = _known_tenants(samples)
-            is_complete = is_complete or known >= tenants
-            text = _values(samples) if is_complete else f"first sweep: {known} of {tenants} tenants"
+            known, values = _known_tenants(samples), _values(samples)
+            is_complete = is_complete or (known >= tenants and None not in values.values())
+            # A value that is not known is absent, not 0.
+            text = "  ".join(f"{name} {value:g}" for name, value in values.items() if value is not None)
+            text = text if is_complete else f"first sweep: {known} of {tenants} tenants"
             print(f"{datetime.now(UTC):%H:%M:%S}  {text}", flush=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PRINT_INTERVAL if is_complete else 1):
@@ -161,8 +163,8 @@ def _known_tenants(samples: Sequence[Sample]) -> int:
     return sum(phones.get(tenant) == 0 for tenant in balances)
 
 
-def _values(samples: Sequence[Sample]) -> str:
-    """Return the values that an operator looks at first, on one line."""
+def _values(samples: Sequence[Sample]) -> dict[str, float | None]:
+    """Return the values that an operator looks at first; None for those that are not known."""
     totals: dict[str, float] = {}
     balances: dict[str, float] = {}
     for sample in samples:
@@ -170,7 +172,7 @@ def _values(samples: Sequence[Sample]) -> str:
         totals[sample.name + state] = totals.get(sample.name + state, 0) + sample.value
         if sample.name == catalogue.TENANT_BALANCE.name:
             balances[sample.labels["tenant"]] = sample.value
-    shown = {
+    return {
         "up": totals.get(catalogue.UP.name),
         "peers": totals.get(catalogue.PEERS.name),
         "channels": totals.get(catalogue.CHANNELS.name),
@@ -180,5 +182,3 @@ def _values(samples: Sequence[Sample]) -> str:
         "trunks down": totals.get(f"{catalogue.TRUNKS.name}unregistered"),
         **{f"balance of {tenant}": balance for tenant, balance in sorted(balances.items())[:2]},
     }
-    # A value that is not known is absent, not 0.
-    return "  ".join(f"{name} {value:g}" for name, value in shown.items() if value is not None)
