@@ -26,68 +26,33 @@ class _Machine:
         self.boot += seconds
         self.wall += seconds
 
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock, as a resumed virtual machine does as well."""
+        self.wall += seconds
 
-def test_elapsed_without_gaps() -> None:
-    """All clocks agree."""
+
+@pytest.mark.parametrize(
+    ("steps", "elapsed"),
+    [
+        ([("run", 50)], [50]),
+        ([("sleep", 8 * 3600), ("run", 10), ("run", 0)], [8 * 3600, 8 * 3600 + 10, 8 * 3600 + 10]),
+        # Every forward step of the wall clock counts, once; a small one when the sum exceeds a second.
+        ([("set_wall", 3600), ("run", 5), ("set_wall", 60)], [3600, 3605, 3665]),
+        ([("set_wall", 0.4), ("set_wall", 0.4), ("set_wall", 0.4)], [0, 0, 1.2]),
+        # One that is set back is ignored; if it is corrected later, this counts as a step forward.
+        ([("set_wall", -86400), ("run", 5), ("set_wall", 86400)], [0, 5, 86405]),
+    ],
+)
+def test_elapsed(steps: list[tuple[str, float]], elapsed: list[float]) -> None:
+    """It includes sleep and pauses of a virtual machine."""
     machine = _Machine()
     clock = machine.clock()
     before = clock.elapsed()
-
-    machine.run(50)
-
-    assert clock.elapsed() - before == 50
-
-
-def test_elapsed_includes_sleep() -> None:
-    """Eight hours asleep count once."""
-    machine = _Machine()
-    clock = machine.clock()
-    before = clock.elapsed()
-
-    machine.sleep(8 * 3600)
-    machine.run(10)
-
-    assert clock.elapsed() - before == 8 * 3600 + 10
-    assert clock.elapsed() - before == 8 * 3600 + 10
-
-
-def test_elapsed_includes_pauses_of_a_virtual_machine() -> None:
-    """Every forward step of the wall clock counts, once."""
-    machine = _Machine()
-    clock = machine.clock()
-    before = clock.elapsed()
-
-    machine.wall += 3600
-    assert clock.elapsed() - before == 3600
-    machine.run(5)
-    machine.wall += 60
-    assert clock.elapsed() - before == 3665
-
-
-def test_elapsed_ignores_a_wall_clock_set_back() -> None:
-    """If it is corrected later, this counts as a step forward."""
-    machine = _Machine()
-    clock = machine.clock()
-    before = clock.elapsed()
-
-    machine.wall -= 86400
-    machine.run(5)
-    assert clock.elapsed() - before == 5
-    machine.wall += 86400
-    assert clock.elapsed() - before == 86405
-
-
-def test_small_steps_of_the_wall_clock_add_up() -> None:
-    """A step below a second is ignored until the sum exceeds it."""
-    machine = _Machine()
-    clock = machine.clock()
-    before = clock.elapsed()
-
-    for _ in range(4):
-        machine.wall += 0.4
-        clock.elapsed()
-
-    assert clock.elapsed() - before == pytest.approx(1.2, abs=1e-5)
+    found = []
+    for step, seconds in steps:
+        getattr(machine, step)(seconds)
+        found.append(clock.elapsed() - before)
+    assert found == pytest.approx(elapsed, abs=1e-5)
 
 
 def test_process_stopped_between_two_readings() -> None:
