@@ -30,7 +30,7 @@ _PROMETHEUS = "http://127.0.0.1:9090"
 _ALERTMANAGER = "http://127.0.0.1:9093"
 _SIMULATOR = 10391
 _SIMULATED = f"http://127.0.0.1:{_SIMULATOR}"
-_SCRIPT_TIMEOUT = 60
+_SCRIPT_TIMEOUT = 100
 _CONFIGURATION = """\
 switches:
   - name: pbx-eu

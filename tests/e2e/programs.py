@@ -208,7 +208,7 @@ def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProc
         [*EXPORTER, *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
         env={**os.environ, **environment},
     )

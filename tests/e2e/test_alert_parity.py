@@ -37,6 +37,8 @@ from tests.e2e.programs import Exporter, Simulator, running_programs, samples, s
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.receiver import Receiver, receiving
 
+pytestmark = pytest.mark.timeout(300)
+
 Alert = tuple[str, frozenset[tuple[str, str]]]
 """Receiver and labels."""
 

@@ -13,6 +13,8 @@ import pytest
 from tests.documents import ROOT, RUNBOOKS, blocks
 from tests.e2e.operator_machine import is_daemon
 
+pytestmark = pytest.mark.timeout(300)
+
 PAGES = (
     *sorted(RUNBOOKS.glob("*.md")),
     *(
