@@ -135,7 +135,7 @@ def lease_server_in_thread() -> Iterator[LeaseServer]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        yield started.get(timeout=10)
+        yield started.get(timeout=60)
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join()

@@ -90,7 +90,7 @@ class Node:
             self.signal_keepalived(STOP)
             self.signal_keepalived(signal_number)
         self.keepalived.stop(signal_number)
-        wait_until(lambda: not self.machine.find("keepalived "), 10, "the end of keepalived's child")
+        wait_until(lambda: not self.machine.find("keepalived "), 60, "the end of keepalived's child")
         # Until init has reaped the child, keepalived believes that it still runs. systemd waits for that.
         self.machine.call("sh", "-c", "rm -f /run/keepalived*.pid")
         [after] = re.findall(r"^ExecStopPost=-(.*)$", DROP_IN.read_text(), re.MULTILINE)
@@ -161,7 +161,7 @@ class Pair:
                 return second, first
             return None
 
-        return wait_until(found, 20, self._outputs)
+        return wait_until(found, 60, self._outputs)
 
     def _outputs(self) -> str:
         programs = [program for node in self.nodes for program in (node.exporter, node.keepalived)]
@@ -186,7 +186,7 @@ class Pair:
         start = time.time()
         yield
         end = time.time() + lasting
-        wait_until(lambda: any(at > end for at, _ in self._requests(start)), 20, "further requests")
+        wait_until(lambda: any(at > end for at, _ in self._requests(start)), 60, "further requests")
         seen = RequestsSeen(start, end, self._requests(start))
         row = f"{what:<44} {seen.longest_silence():5.1f} {seen.together():5.1f}  {seen.counts()}"
         self.results.append(row)

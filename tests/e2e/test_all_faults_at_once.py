@@ -53,7 +53,7 @@ def _all_faults_at_once() -> Iterator[str]:
     end = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
     thread.start()
-    ready.wait(10)
+    ready.wait(60)
     try:
         yield urls[0]
     finally:
@@ -174,7 +174,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
 def test_malformed_requests_are_rejected(request_sent: bytes, exporter: Exporter) -> None:
     """They get an error status or a closed connection, no exception is logged, and scrapes continue."""
     address = ("127.0.0.1", int(exporter.base_url.rpartition(":")[2]))
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         try:
             connection.sendall(request_sent)
             status = connection.recv(12)

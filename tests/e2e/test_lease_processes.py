@@ -84,7 +84,7 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     time.sleep(3 * PERIOD)
     assert pair.pollers(continued) == {standby}
     assert (pair.active(active), pair.active(standby)) == (0, 1)
-    wait_until(lambda: pair.status(standby)["storage"]["error"] is None, 15, pair.told)
+    wait_until(lambda: pair.status(standby)["storage"]["error"] is None, 60, pair.told)
     assert [*_overlaps(pair, again)] == []
 
     # A rolling restart: each one stops when the other one is ready, which polls at its next attempt.

@@ -160,7 +160,7 @@ def test_problems(browser: Browser, programs: tuple[Simulator, Exporter]) -> Non
         expect(page.locator("#delivery")).to_have_text("Dry run: alerts are shown here but not sent.")
         rows = _table(page, "problems").locator("tbody tr")
         cells = rows.filter(has_text="node gone missing").locator("th, td")
-        wait_until(lambda: _refresh(page) and cells.first.text_content() == "critical", 15, "it to fire")
+        wait_until(lambda: _refresh(page) and cells.first.text_content() == "critical", 60, "it to fire")
         assert cells.nth(1).text_content() == "node gone missing"
         expect(page.locator("#sentences li")).to_contain_text("node gone missing for")
         headline = r"\d critical, \d warnings?( \(\d+ alerts(, \d+ covered)?\))?"
@@ -168,9 +168,9 @@ def test_problems(browser: Browser, programs: tuple[Simulator, Exporter]) -> Non
         assert page.locator("link[rel=icon]").get_attribute("href") == "./-/static/icon-critical.svg"
         credit = rows.filter(has_text="with low credit: ").filter(has_text="ACME")
         simulator.change_world(tenants={"ACME": {"balance": 40}})
-        wait_until(lambda: _refresh(page) and credit.count() >= 1, 15, "the problem to appear")
+        wait_until(lambda: _refresh(page) and credit.count() >= 1, 60, "the problem to appear")
         simulator.change_world(tenants={"ACME": {"balance": 1000}})
-        wait_until(lambda: _refresh(page) and credit.count() == 0, 15, "the problem to disappear")
+        wait_until(lambda: _refresh(page) and credit.count() == 0, 60, "the problem to disappear")
 
 
 def test_evidence(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
@@ -215,7 +215,7 @@ def test_reloads_and_a_restart(browser: Browser, tmp_path: Path) -> None:
                 expect(page.locator("#sentences li")).to_contain_text(
                     "nodes and tenants unknown since the start"
                 )
-                wait_until(lambda: _watchdogs(exporter) == 1, 10, "the watchdog to be counted")
+                wait_until(lambda: _watchdogs(exporter) == 1, 60, "the watchdog to be counted")
             warning = page.get_by_role("alert")
             expect(warning).to_be_hidden()
             exporter.program.stop()
@@ -227,7 +227,7 @@ def test_reloads_and_a_restart(browser: Browser, tmp_path: Path) -> None:
             address = exporter.base_url.removeprefix("http://")
             program = run(*EXPORTER, f"--config.file={file}", f"--web.listen-address={address}")
             program.wait_for("msg=listening")
-            wait_until(lambda: _refresh(page) and warning.is_hidden(), 20, "the warning to disappear")
+            wait_until(lambda: _refresh(page) and warning.is_hidden(), 60, "the warning to disappear")
 
 
 def _refresh_soon(page: Page) -> None:
@@ -355,7 +355,7 @@ def test_failures_appear_and_disappear(browser: Browser, programs: tuple[Simulat
         assert page.evaluate("scrollY") >= place
         fault = get_json(f"{simulator.base_url}/simulator/faults")["faults"][-1]
         send(f"{simulator.base_url}/simulator/faults?number={fault['number']}", None, method="DELETE")
-        wait_until(lambda: _refresh(page) and row.count() == 0, 15, "the failure to disappear")
+        wait_until(lambda: _refresh(page) and row.count() == 0, 60, "the failure to disappear")
         assert answer.evaluate("(it) => it.open && it.firstChild === document.activeElement")
 
 
@@ -441,7 +441,7 @@ def test_a_thousand_tenants(browser: Browser, tmp_path: Path) -> None:
             assert rows.count() == 100
             page.evaluate("changes = 0")
             _refresh(page)
-            wait_until(lambda: page.evaluate("changes") > 0, 15, "the page to change")
+            wait_until(lambda: page.evaluate("changes") > 0, 60, "the page to change")
             # Unchanged rows are not replaced: only ages changed.
             assert page.evaluate("changes") < 1000
             assert typed < 5000
