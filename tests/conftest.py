@@ -87,6 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 FindProgram = Callable[[str, str], str]
+Configured = Callable[..., SwitchConfiguration]
 """Returns the path of a program, by its name and Debian package."""
 
 _NEWER = os.environ.get("NEWER_PROGRAMS") or None
@@ -155,7 +156,7 @@ def require_each(request: pytest.FixtureRequest) -> FindProgram:
 
 
 @pytest.fixture
-def configured(tmp_path: Path) -> Callable[..., SwitchConfiguration]:
+def configured(tmp_path: Path) -> Configured:
     """Return a function that loads the configuration of one switch with these settings."""
 
     def configure(**settings: object) -> SwitchConfiguration:

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from exporter.poll.planner import Targets
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import Size, World
 from tests.certificates import Authority
+from tests.conftest import Configured
 from tests.e2e.full_configuration import configuration, queries, switch
-
-Configured = Callable[..., SwitchConfiguration]
 
 _OFF = {"interval": "off", "tenant_interval": "off"}
 _ALL = {"extensions": "all"}

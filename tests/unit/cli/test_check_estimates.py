@@ -1,12 +1,9 @@
-from collections.abc import Callable
 from typing import Any
 
 from exporter.cli.check import describe
 from exporter.cli.check_estimates import more_requests
-from exporter.config import SwitchConfiguration
 from exporter.poll.planner import Targets
-
-Configured = Callable[..., SwitchConfiguration]
+from tests.conftest import Configured
 
 _DISCOVER = {"discover_tenants": {"enabled": True}}
 _ALL = {"tenant_defaults": {"extensions": "all"}}

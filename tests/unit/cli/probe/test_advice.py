@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -11,13 +10,13 @@ import yaml
 from exporter.cli.probe.advice import advice
 from exporter.cli.probe.findings import Finding
 from exporter.cli.probe.render import settings_lines
-from exporter.config import SwitchConfiguration, load
+from exporter.config import load
 from exporter.model import Failure, Query, Reason
 from exporter.queries import QUERIES
 from exporter.request import Operation
+from tests.conftest import Configured
 from tests.unit.cli.probe.findings import answered, failed
 
-Configured = Callable[..., SwitchConfiguration]
 REFUSAL = "Too bad... you mistaken the security api key."
 
 

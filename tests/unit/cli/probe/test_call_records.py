@@ -6,16 +6,14 @@ import pytest
 
 from exporter.cli.probe.call_records import zone_advice
 from exporter.cli.probe.findings import Finding
-from exporter.config import SwitchConfiguration
 from exporter.model import Answer, Failure, Query, Reason
 from exporter.queries.call_records import CallRecord, CallRecords
 from exporter.request import Operation, Request
+from tests.conftest import Configured
 
 _NOW = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)  # 14:00 in Rome
 _EMPTY = Failure(Reason.EMPTY, "the response is empty")
 _REQUEST = Request(Operation.CALL_RECORDS, start="2026-07-01 13:45:00", end="2026-07-01 13:50:00")
-
-Configured = Callable[..., SwitchConfiguration]
 
 
 def _finding(verdict: Answer | Failure) -> Finding:

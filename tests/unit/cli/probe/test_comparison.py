@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,10 +15,9 @@ from exporter.cli.probe.comparison import (
     table,
 )
 from exporter.cli.probe.sources import BLF, LIST, NOT_LISTED, PEERS, TENANT_PEERS, Source, Trial
-from exporter.config import SwitchConfiguration
 from exporter.model import ExtensionParameter, Registration, RegistrationSource
+from tests.conftest import Configured
 
-Configured = Callable[..., SwitchConfiguration]
 EXT, ID, NUMBER = (Source(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
 YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 SMALL = Installation(1, 10, 300)

@@ -1,10 +1,6 @@
-from collections.abc import Callable
-
 from exporter.cli.probe.findings import disabled_queries, switch_requests, tenant_requests
-from exporter.config import SwitchConfiguration
 from exporter.model import Query
-
-Configured = Callable[..., SwitchConfiguration]
+from tests.conftest import Configured
 
 
 def test_requests_of_the_installation(configured: Configured) -> None:

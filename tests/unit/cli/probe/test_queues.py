@@ -1,14 +1,10 @@
-from collections.abc import Callable
-
 import pytest
 
 from exporter.cli.probe.queues import fields_text, id_text, queue_advice
-from exporter.config import SwitchConfiguration
 from exporter.queries.queue import FIELDS, QueueState
 from exporter.request import Operation
+from tests.conftest import Configured
 from tests.reading import decode
-
-Configured = Callable[..., SwitchConfiguration]
 
 
 def _state(**fields: object) -> QueueState:

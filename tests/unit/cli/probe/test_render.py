@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,10 @@ from exporter.model import Query, Reason
 from exporter.poll.fetch import read_answer
 from exporter.queries import QUERIES
 from exporter.request import Operation, Request
+from tests.conftest import Configured
 from tests.reading import READERS, endpoint_of
 from tests.unit.cli.probe.findings import answered, failed, request_of
 
-Configured = Callable[..., SwitchConfiguration]
 ANSWERS = Path(__file__).parents[3] / "fixtures/answers"
 KEY = "s3cr3t/key+ü"
 SECRET = "must-not-show"

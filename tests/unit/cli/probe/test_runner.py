@@ -1,12 +1,9 @@
 import asyncio
 import ssl
-from collections.abc import Callable
 
 from exporter.cli.probe.runner import certificate_names
-from exporter.config import SwitchConfiguration
 from tests.certificates import Authority
-
-Configured = Callable[..., SwitchConfiguration]
+from tests.conftest import Configured
 
 
 async def test_the_names_of_a_certificate(authority: Authority, configured: Configured) -> None:

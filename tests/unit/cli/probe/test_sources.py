@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -13,12 +13,11 @@ from exporter.cli.probe.sources import (
     sources,
     trial,
 )
-from exporter.config import SwitchConfiguration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource
 from exporter.request import Operation
+from tests.conftest import Configured
 from tests.unit.cli.probe.findings import answered
 
-Configured = Callable[..., SwitchConfiguration]
 EXT, ID, NUMBER = (Source(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
 YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 

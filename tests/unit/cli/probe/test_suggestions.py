@@ -12,11 +12,11 @@ from exporter.cli.probe.advice import advice
 from exporter.cli.probe.findings import Advice, Finding
 from exporter.cli.probe.render import settings_lines
 from exporter.cli.probe.suggestions import node_advice, pattern_advice, total_advice, word_advice
-from exporter.config import SwitchConfiguration
 from exporter.fields import Section
 from exporter.model import Counts, Number, Query
 from exporter.patterns import Pattern
 from exporter.request import Operation
+from tests.conftest import Configured
 from tests.reading import section_of
 from tests.unit.cli.probe.findings import answered, failed
 
@@ -205,7 +205,6 @@ def test_any_text_about_one_extension(body: str) -> None:
 
 
 _ANSWER = '{"pbx2": 5, "pbx1": 7}'
-Configured = Callable[..., SwitchConfiguration]
 
 
 def _lines(given: Advice) -> list[str]:

@@ -1,19 +1,16 @@
 """What ``probe`` says about trunks and watched peers."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 import yaml
 
 from exporter.cli.probe.findings import Advice, Finding
 from exporter.cli.probe.trunks import trunk_advice, watched_advice
-from exporter.config import SwitchConfiguration
 from exporter.model import Query, Reason
 from exporter.request import Operation
+from tests.conftest import Configured
 from tests.unit.cli.probe.findings import answered, failed
-
-Configured = Callable[..., SwitchConfiguration]
 
 SECRET = "s3cr3t-account"
 _LIST = [
