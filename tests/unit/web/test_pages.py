@@ -10,6 +10,7 @@ from exporter import __version__
 from exporter.threads import ThreadLimit
 from exporter.web.pages import missing_page, status_page
 from exporter.web.tenant_rows import Filter
+from tests.unit.web.conftest import switch_state
 
 _QUERY = {
     "query": "balance",
@@ -69,33 +70,27 @@ _PROBLEM: dict[str, Any] = {
 
 
 def _switch(**more: Any) -> dict[str, Any]:
-    usual: dict[str, Any] = {
-        "name": "pbx",
-        "url": "https://pbx.example.com/api",
-        "state": "problems",
-        "severity": "critical",
-        "sentence": "ACME has low credit for 2 min",
-        "unknown": [],
-        "up": True,
-        "valid_answer_age_seconds": 12,
-        "peers": 40,
-        "channels": 14,
-        "calls": 7,
-        "license_remaining_seconds": -3 * 86_400,
-        "license_verdict": "critical",
-        "tenants": 1,
-        "series": 1234,
-        "series_limited": False,
-        "requests_in_flight": 2,
-        "breaker_open": False,
-        "refused_keys": [],
-        "targets_held_back": 0,
-        "nodes": [{"node": "n1", "present": False, "peers": None, "channels": 3, "channels_limit": None}],
-        "trunks": [{"trunk": "t1", "registered": False, "reachable": None, "state": "not registered"}],
-        "polling": {"healthy": False, "text": "1 query, 1 with failures, 1,234 series"},
-        "queries": [_QUERY],
-        "tenant_list": [_TENANT],
-    }
+    usual = switch_state(
+        url="https://pbx.example.com/api",
+        state="problems",
+        severity="critical",
+        sentence="ACME has low credit for 2 min",
+        valid_answer_age_seconds=12,
+        peers=40,
+        channels=14,
+        calls=7,
+        tenants=1,
+        series=1234,
+        license_remaining_seconds=-3 * 86_400,
+        license_verdict="critical",
+        requests_in_flight=2,
+        targets_held_back=0,
+        nodes=[{"node": "n1", "present": False, "peers": None, "channels": 3, "channels_limit": None}],
+        trunks=[{"trunk": "t1", "registered": False, "reachable": None, "state": "not registered"}],
+        polling={"healthy": False, "text": "1 query, 1 with failures, 1,234 series"},
+        queries=[_QUERY],
+        tenant_list=[_TENANT],
+    )
     return copy.deepcopy(usual) | more
 
 

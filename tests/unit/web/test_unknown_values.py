@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from exporter.web.unknown_values import unknown
+from tests.unit.web.conftest import switch_state
 
 _EVALUATED = {"firing": 0, "pending": 0}
 
@@ -21,19 +22,15 @@ def _query(query: str = "peers", scope: str = "switch", **more: Any) -> dict[str
     return usual | more
 
 
-def _switch(*queries: dict[str, Any], up: bool | None = True, age: float | None = 3.0) -> dict[str, Any]:
-    return {"up": up, "valid_answer_age_seconds": age, "queries": list(queries)}
-
-
 def test_everything_is_known() -> None:
     """Only then the list is empty."""
-    assert unknown(_switch(_query(targets_unknown=0)), _EVALUATED) == []
+    assert unknown(switch_state(queries=[_query(targets_unknown=0)]), _EVALUATED) == []
 
 
 @pytest.mark.parametrize("alerting", [None, {"firing": None, "pending": None}])
 def test_alerts_were_not_evaluated(alerting: dict[str, Any] | None) -> None:
     """Before that nothing is clear."""
-    assert unknown(_switch(), alerting) == ["alerts not evaluated yet"]
+    assert unknown(switch_state(), alerting) == ["alerts not evaluated yet"]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +43,9 @@ def test_alerts_were_not_evaluated(alerting: dict[str, Any] | None) -> None:
 )
 def test_a_silent_switch(up: bool | None, age: float | None, text: str) -> None:  # noqa: FBT001 -- a table
     """One text says it all: the queries are not listed one by one."""
-    assert unknown(_switch(_query(), up=up, age=age), _EVALUATED) == [text]
+    assert unknown(switch_state(queries=[_query()], up=up, valid_answer_age_seconds=age), _EVALUATED) == [
+        text
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,12 +64,12 @@ def test_a_silent_switch(up: bool | None, age: float | None, text: str) -> None:
 )
 def test_a_query(query: dict[str, Any], text: str) -> None:
     """What it finds out is unknown, with the tenants."""
-    assert unknown(_switch(query), _EVALUATED) == [text]
+    assert unknown(switch_state(queries=[query]), _EVALUATED) == [text]
 
 
 def test_many_queries_that_were_not_tried() -> None:
     """They are one text."""
     queries = [_query(name, targets_tried=0) for name in ("peers", "calls", "channels", "license", "trunks")]
-    assert unknown(_switch(*queries), _EVALUATED) == [
+    assert unknown(switch_state(queries=queries), _EVALUATED) == [
         "not polled yet: nodes, calls, channels and 2 more",
     ]
