@@ -5,14 +5,14 @@ in another case, wrapped, or escaped several times. So everything that is logged
 last, and every run of eight characters that it shares with a key is replaced.
 
 A text is searched in several normalized forms (``normalized``), each without white space and with one more
-layer of escapes removed. Each character of a form has its position in the text.
+layer of escapes removed, in one of them as the program does that decodes it: a key may itself look like an
+escape. Each character of a form has its position in the text.
 """
 
 import base64
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from exporter.normalized import (
@@ -32,10 +32,6 @@ _HINT = 5
 _STEP = RUN - _HINT + 1
 """Only every fourth position of a text is checked: one of them starts five of any eight characters of a key.
 """
-
-
-_SHORTEST = 4
-"""Fewer characters than this occur in any text."""
 
 # No part can match the same text in two ways, and quantifiers are possessive: with ``\s*\r?\n\s*``, a few
 # indented lines took half a minute (2026-11).
@@ -78,23 +74,12 @@ class Mask:
             return
         self._known.add(secret)
         self._has_blanks = self._has_blanks or any(map(str.isspace, secret))
-        first, *deeper = [form.folded().text for form in _forms_of_secret(secret)]
-        if len(first) < RUN:
-            self._short.setdefault(len(first), set()).add(first)
-        for form in (first, *deeper):
+        forms = [form.folded().text for form in _forms_of_secret(secret)]
+        if len(forms[0]) < RUN:
+            self._short.setdefault(len(forms[0]), set()).add(forms[0])
+        for form in forms:
             self._runs.update(_runs_of(form, RUN))
             self._hints.update(_runs_of(form, _HINT) if len(form) >= RUN else ())
-        if deeper:
-            self._add_unescaped_runs(secret)
-
-    def _add_unescaped_runs(self, secret: str) -> None:
-        """Add what remains of eight characters of a secret that look like escapes."""
-        text = Normalized.of(secret).text
-        for run in _runs_of(text, min(RUN, len(text))):
-            for form in islice(unescaped_forms(Normalized.of(run)), 1, None):
-                rest = form.folded().text
-                if len(rest) >= _SHORTEST:
-                    self._short.setdefault(len(rest), set()).add(rest)
 
     def __call__(self, text: str) -> str:
         """Return the text with *** for every secret in it."""
@@ -133,7 +118,7 @@ def _runs_of(text: str, length: int) -> Iterator[str]:
 
 def _forms_of_secret(secret: str) -> Iterator[Normalized]:
     """Yield a secret as it appears in the forms of a text: a key may itself look like an escape."""
-    yield from unescaped_forms(Normalized.of(secret))
+    yield Normalized.of(secret)
     if any(map(str.isspace, secret)):
         yield from forms_with_spaces(secret)
 
