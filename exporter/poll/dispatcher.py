@@ -100,10 +100,8 @@ class Limiter:
             granted.set_result(None)
 
     def _is_full(self, lane: Lane) -> bool:
-        """Return whether a request in this lane has to wait for another one to end."""
+        """Return whether a request in this lane has to wait although there is a free slot."""
         of_switch = self._taken[Lane.SWITCH]
-        if self.in_flight >= self._size:
-            return True
         if lane is Lane.SWITCH:
             return of_switch >= self._size_of_scope
         of_tenants = self.in_flight - of_switch
