@@ -202,14 +202,21 @@ def test_queries_start_at_different_tenants() -> None:
 
 
 def test_items_can_be_iterated_again() -> None:
-    """Each request is made lazily."""
-    numbers = ["1", "2"]
-    items = for_parts(dict.fromkeys(_targets(Query.REGISTRATIONS, "AB"), numbers), _registration)
+    """Each request is made lazily. The first ones are in the middle of each tenant's parts, as declared."""
+    a, b = _targets(Query.REGISTRATIONS, "AB")
+    items = for_parts({a: ["1", "2", "3"], b: ["1", "2", "3", "4"]}, _registration)
 
     first = next(iter(items))
 
-    order = [(item.target.tenant, item.part) for item in items]
-    assert order == [("A", "2"), ("B", "2"), ("A", "1"), ("B", "1")]
+    assert [f"{item.target.tenant}{item.part}" for item in items] == [
+        "A2",
+        "B3",
+        "A3",
+        "B4",
+        "B1",
+        "A1",
+        "B2",
+    ]
     assert next(iter(items)) == first
 
 
