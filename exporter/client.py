@@ -49,6 +49,8 @@ from exporter.net.tls import ClientTls
 from exporter.request import Operation, Request
 from exporter.threads import ThreadLimit
 
+_OK = int(HTTPStatus.OK)
+
 # The first class that matches determines the reason.
 _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (TimeoutError, Reason.TIMEOUT),
@@ -119,7 +121,7 @@ class Client:
         ) as response:
             if detail := status_failure(response.status, self.proxy):
                 return Failure(Reason.CONNECT, detail)
-            if response.status != HTTPStatus.OK:
+            if response.status != _OK:
                 return _status_failure(response)
             codings = response.headers.getall("Content-Encoding", ())
             named = coding(",".join(codings)) if codings else ""

@@ -108,7 +108,7 @@ class Request:
         free = (
             ("tenant", self.tenant),
             ("nodename", self.node),
-            (self.extension_parameter.value, self.extension),
+            (self.extension_parameter, self.extension),
             ("start", self.start),
             ("end", self.end),
             ("id", self.queue),

@@ -90,12 +90,12 @@ class _Queries(Section):
     def interval(self, query: Query, scope: Scope) -> float | None:
         """Return the seconds between two requests, or None if the query is off or has no such scope."""
         key = "interval" if scope is Scope.SWITCH else "tenant_interval"
-        seconds: float | None = getattr(getattr(self, query.value), key, None)
+        seconds: float | None = getattr(getattr(self, query), key, None)
         return seconds
 
     def options(self, spec: QuerySpec[_Options]) -> _Options:
         """Return the section of a query."""
-        section: _Options = getattr(self, spec.query.value)
+        section: _Options = getattr(self, spec.query)
         return section
 
 

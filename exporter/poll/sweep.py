@@ -75,9 +75,6 @@ class DueTargets:
 
     def _due(self, query: Query, codes: Iterable[str], at: float) -> Iterable[Target]:
         for code in codes:
-            tenant = self._targets.tenants.get(code)
-            if tenant is None or not self._targets.polls(query, tenant):
-                continue
             target = Target(query, Scope.TENANT, code)
             due, interval = self._next.get(target), self._targets.planned_interval(target)
             if interval < math.inf and (due is None or due.at <= at or due.interval != interval):

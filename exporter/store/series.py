@@ -124,17 +124,20 @@ class CopyOnWrite(Generic[T]):
         """Return the value of a tenant."""
         return self._items.get(tenant)
 
-    def put(self, tenant: str, value: T) -> None:
-        """Set the value of a tenant."""
-        if self._items.get(tenant) != value:
+    def put(self, tenant: str, value: T) -> T | None:
+        """Set the value of a tenant; return the previous one."""
+        before = self._items.get(tenant)
+        if before != value:
             self._own()
             self._items[tenant] = value
+        return before
 
-    def remove(self, tenant: str) -> None:
-        """Remove the value of a tenant, if there is one."""
-        if tenant in self._items:
-            self._own()
-            del self._items[tenant]
+    def remove(self, tenant: str) -> T | None:
+        """Remove the value of a tenant, if there is one, and return it."""
+        if tenant not in self._items:
+            return None
+        self._own()
+        return self._items.pop(tenant)
 
     def snapshot(self) -> Mapping[str, T]:
         """Return all current values: the same mapping as before if nothing has changed."""
@@ -270,17 +273,16 @@ class SeriesTable:
         family = by_part.get(part)
         if family is None:
             family = by_part[part] = _Family()
-        before = family.values.get(tenant)
-        self.series += count(values) - (0 if before is None else count(before))
-        self._bytes += len(lines) - len(family.lines.get(tenant) or b"")
         if lines:
-            family.values.put(tenant, values)
-            family.lines.put(tenant, lines)
-            return
-        family.values.remove(tenant)
-        family.lines.remove(tenant)
-        if not family.lines:  # nodes may get new names every day
-            del by_part[part]
+            before = family.values.put(tenant, values)
+            lines_before = family.lines.put(tenant, lines)
+        else:
+            before = family.values.remove(tenant)
+            lines_before = family.lines.remove(tenant)
+            if not family.lines:  # nodes may get new names every day
+                del by_part[part]
+        self.series += count(values) - (0 if before is None else count(before))
+        self._bytes += len(lines) - len(lines_before or b"")
 
     def _common(self, place: Place) -> tuple[str, ...]:
         metric, tenant, part = place
