@@ -65,7 +65,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "unit/poll/test_ingest.py",
         "unit/poll/test_poller.py",
     ),
-    "poll/states": ("unit/poll/test_states.py",),
+    "poll/states": ("unit/poll/test_states.py", "unit/poll/test_registration_ingest.py"),
     "poll/memory": ("unit/poll/test_memory.py",),
     "alerting/inputs": (
         "unit/alerting/test_inputs.py",
