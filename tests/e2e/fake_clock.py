@@ -44,7 +44,7 @@ class FakeClock:
         }
 
     def jump(self, ahead: float) -> None:
-        """Set the offset in seconds."""
+        """Set the offset in seconds. A running program sees it within a second."""
         written = self.file.with_suffix(".new")
         written.write_text(f"{ahead:+.0f}\n")
         written.replace(self.file)
