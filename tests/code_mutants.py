@@ -71,7 +71,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "unit/alerting/test_inputs.py",
         "unit/alerting/test_state.py",
         "unit/alerting/test_engine.py",
-        "unit/alerting/test_differential.py",
+        "unit/alerting/test_rules.py",
     ),
     "store/series": (
         "unit/store/test_series.py",
