@@ -176,7 +176,7 @@ class Elector:
         self._valid_until = math.inf
         async with self._attempted:
             self._attempted.notify_all()
-        with contextlib.suppress(TimeoutError, LeaseError):
+        with contextlib.suppress(Exception):  # whatever it is, the Lease expires soon
             async with asyncio.timeout(_RELEASE_TIMEOUT):
                 lease = self._lease
                 while lease is not None and lease.holder == self._identity:

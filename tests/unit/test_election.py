@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -597,6 +597,7 @@ class _Watch:
 
 
 @settings(deadline=None, max_examples=20)
+@example([(0.0, 0, ("problem", RuntimeError("a defect"))), (3.0, 0, ("stop", None))])
 @given(_SCHEDULE)
 def test_random_faults(schedule: list[tuple[float, int, tuple[str, object]]]) -> None:
     """Nobody's attempts end, and two never hold the Lease for longer than it lasts.
