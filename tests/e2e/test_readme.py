@@ -78,6 +78,7 @@ def test_the_other_probes(tmp_path: Path, capsys: pytest.CaptureFixture[str], ur
         assert query in capsys.readouterr().out
 
 
+@pytest.mark.timeout(300)  # make installs all libraries
 def test_the_demo(tmp_path: Path, run_program: Start, require_program: Callable[[str, str], str]) -> None:
     """In the environment that make creates: what README shows, URLs that work, and values that change."""
     started = time.monotonic()
