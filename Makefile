@@ -23,7 +23,8 @@ $(PROGRAM): requirements.lock
 	$(PYTHON) -c 'import pip; assert int(pip.__version__.split(".")[0]) >= 23' 2>/dev/null || \
 	{ $(BIN)/python -m ensurepip >/dev/null && pip="$(BIN)/python -m pip"; } && \
 	$$pip --quiet --disable-pip-version-check install --no-compile --require-hashes -r requirements.lock
-	printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m exporter "$$@"\n' '$(CURDIR)' '$(abspath $(BIN))/python' > $(BIN)/softswitch-exporter
+	$(PYTHON) -c 'import os, shlex, sys; print("#!/bin/sh\nPYTHONPATH=%s exec %s -P -m exporter \"$$@\"" % tuple(shlex.quote(os.path.abspath(path)) for path in sys.argv[1:]))' \
+	. $(BIN)/python > $(BIN)/softswitch-exporter
 	chmod +x $(BIN)/softswitch-exporter
 	touch $(PROGRAM)
 
