@@ -1,5 +1,6 @@
 """The wording of each kind of problem, for the page, its JSON and the sentence of a switch. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -115,6 +116,9 @@ _FIRST_STEPS: Sequence[tuple[str, str, str]] = (
 )
 """What to do first if the API is silent: by the reason of a failure and a part of its detail."""
 
+_OF_PARTS = re.compile(r"^\d+ of \d+ \w+: ")
+"""The beginning of the detail of a query with parts, such as ``2 of 2 queues: HTTP 404``."""
+
 _LONGEST_CAUSE = 160
 """Maximum length, in characters, of the cause of a failure: it may quote the switch."""
 
@@ -138,7 +142,7 @@ def why_silent(switch: Mapping[str, Any]) -> str:
     frequent = max(
         failures, key=lambda it: (switch["breaker_open"] or counts[it["reason"]], -it["age_seconds"])
     )
-    cause: str = frequent["detail"].partition("; ")[0]
+    cause: str = _OF_PARTS.sub("", frequent["detail"]).partition("; ")[0]
     if len(cause) > _LONGEST_CAUSE:
         cause = f"{cause[:_LONGEST_CAUSE]}…"
     step = next(

@@ -278,6 +278,7 @@ def _failures(*failures: tuple[float, str, str]) -> list[dict[str, Any]]:
         ([(1, "connect", "no connection to the proxy in x: y")], {}, "in x: y; first check the proxy"),
         ([(2, "timeout", "a")] * 4 + [(1, "connect", "b")], {"breaker_open": True}, "b; first check DNS"),
         ([(9, "connect", "old"), (5, "connect", "new")], {}, "new; first check DNS"),
+        ([(9, "http", "HTTP 404"), (5, "http", "2 of 2 queues: HTTP 404")], {}, " (HTTP 404; first check"),
         ([(400, "empty", "before")] * 9 + [(1, "decode", "HTML; check it")], {}, "HTML; first check the"),
         ([(400, "empty", "since the start")], {"valid_answer_age_seconds": None}, "since the start; first"),
         ([(1, "rejected", "x" * 500)], {}, "x" * 160 + "…; first run"),
