@@ -122,8 +122,8 @@ def _name(value: object) -> str:
 def _extension(name: str) -> str:
     if _RANGE.fullmatch(name):
         raise ValueError(
-            f"expected one extension, got {shown(name)}; ranges are not supported: list each extension, or "
-            "set `extensions: all`"
+            f"expected one extension, got {shown(name)}; ranges are not supported: list each extension "
+            "(`extensions` can also be `all`)"
         )
     return name
 
