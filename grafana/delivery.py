@@ -1,7 +1,7 @@
 """The alerts that the exporters evaluate, and their delivery: a row of the dashboard Exporter."""
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from grafana.known import figure
 from grafana.panels import Built, Query, Size, figures, over_time
 from grafana.promql import INSTANCES, newest, rate

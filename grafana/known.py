@@ -5,7 +5,7 @@ needs are there. Otherwise, another constant says what is missing.
 """
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from grafana.promql import (
     ONE_SWITCH,
     SWITCHES,

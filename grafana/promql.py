@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 
 _RULES = Path(__file__).parents[1] / "alerts/softswitch.rules.yaml"
 _RECORDED = frozenset(

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from grafana import words
 from grafana.alerts import alert_history, alert_table
 from grafana.board import Row, board, exporter_page, exporter_url, job, one_switch, team, tenant

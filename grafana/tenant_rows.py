@@ -1,7 +1,7 @@
 """Rows of the dashboard of one tenant: its phones, its queues, and its calls and channels."""
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from grafana import words
 from grafana.known import all_clear_of_tenant, figure, of_tenant, problems, untried
 from grafana.panels import HALF, NOTHING, Built, Query, Size, dial, figures, over_time, states

@@ -14,7 +14,8 @@ from typing import Any
 
 from grafana_foundation_sdk.models import units
 
-from exporter.metrics.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Kind
 from grafana.preview.panels import KINDS
 from grafana.words import UNKNOWN
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from exporter.metrics.catalogue import METRICS, Kind, Metric
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Kind, Metric
 
 _BEGINNING = """\
 # Metrics

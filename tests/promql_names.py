@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Kind
+from exporter.metrics.metric import Kind
 from exporter.model import Query, Reason, Scope
 from exporter.queries.call_records import DIRECTIONS, DISPOSITIONS, OTHER
 from exporter.queries.queue import AGENTS, CALLS

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Generic, TypeVar
 
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import Query, Reason, Registration, Scope, Target
 from exporter.storage.values import number, text
 from exporter.store import Store

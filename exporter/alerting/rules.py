@@ -6,13 +6,19 @@ To add one:
    and its inputs. A new ``Input`` names the metric and, as the range in the YAML does, for how long a value
    counts. Its name is the key under which the state file keeps the values: unique, and never changed.
 2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in
-   ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make rules``.
-   The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``.
-3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
-   Its words on the status page in ``exporter/web/problem_words.py``.
+   ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make rules``. List a
+   recording rule of a value per tenant in ``switch_tenant:softswitch_tenant_team:info`` as well, or the alert
+   is lost for tenants without a team. The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``,
+   its first step is in ``alerts/templates/softswitch.tmpl``.
+3. ``docs/runbooks/NAME.md``, a line in the index beside it, and in ``docs/alerting.md`` the table of
+   thresholds and the list of alerts that the exporter evaluates. Its words on the status page in
+   ``exporter/web/problem_words.py``; with ``keep_firing_for``, its queries in ``_QUERIES`` of
+   ``exporter/web/unknown_values.py``; its condition, if it reads only current values, in
+   ``exporter/web/conditions.py``, with the alerts that say more.
 4. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already:
    ``tests/unit/alerting/test_differential.py`` reports which alerts never fired, and compares both sides.
-5. A line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``.
+5. A line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``, and what causes the alert in its
+   configuration.
 
 Alerts that need a long history, or data that only Prometheus has, exist only as rules for Prometheus.
 """
@@ -34,7 +40,7 @@ from exporter.alerting.inputs import (
 )
 from exporter.alerting.rule import Due, Rule, of_switch, of_tenant
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import Registration
 from exporter.store import Store
 

@@ -18,7 +18,7 @@ from exporter.alerting.notification_queue import Kind
 from exporter.alerting.rule import NO_LINKS, Links
 from exporter.config import AlertingConfiguration
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.storage.timeline import Kind as EntryKind
 from exporter.storage.timeline import Timeline
 

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter.metrics.catalogue import METRICS, Kind, Metric
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Kind, Metric
 
 SLICE_BYTES = 256 * 1024
 

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.metrics import catalogue, text_format
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import Query, Reason, Scope, SkipReason
 
 

@@ -7,7 +7,8 @@ series. Joining lines that were rendered when the response arrived takes 8 ms (d
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from exporter.metrics.catalogue import METRICS, Metric
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Metric
 
 Values = float | Mapping[str, float]
 """The values of a metric for one tenant or for the switch: one, or one per value of the last label."""

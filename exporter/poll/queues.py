@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target, names_all
 from exporter.poll.context import Recorder, SwitchContext
 from exporter.poll.discovery import PartDiscovery

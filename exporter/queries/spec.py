@@ -18,7 +18,7 @@ from exporter.decode.redact import excerpt, outline
 from exporter.decode.text import Windows
 from exporter.decode.values import read_counts
 from exporter.fields import Section, parse_duration
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.metrics.text_format import Values
 from exporter.model import Answer, Content, Counts, Failure, Number, Query, Reason, Scope
 from exporter.request import Operation, Request

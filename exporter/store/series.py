@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
 from exporter.metrics import catalogue, text_format
-from exporter.metrics.catalogue import METRICS, DropRank, Metric
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import DropRank, Metric
 from exporter.metrics.text_format import Values, count
 
 Place = tuple[Metric, str, str]

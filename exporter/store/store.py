@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from exporter import freshness
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.metrics.text_format import Values
 from exporter.model import Failure, Query, Scope, Target
 from exporter.store.series import SeriesLimit, SeriesTable

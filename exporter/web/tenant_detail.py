@@ -6,7 +6,7 @@ from typing import Any
 from exporter import freshness
 from exporter.freshness import Freshness, age
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 from exporter.web import formatting

@@ -9,7 +9,8 @@ import pytest
 
 from exporter import __version__
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
+from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS
+from exporter.metrics.metric import Kind, Metric
 from exporter.model import Query, Reason, Scope, SkipReason
 from tests.e2e import three_switches
 from tests.e2e.full_configuration import (

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from exporter.metrics.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Kind
 from tests.e2e.full_configuration import (
     SWITCH_QUERIES,
     TENANT_QUERIES,

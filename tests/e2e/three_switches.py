@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from tests.e2e.full_configuration import SWITCH_QUERIES, TENANT_QUERIES, queries, switch
 from tests.e2e.programs import Series
 

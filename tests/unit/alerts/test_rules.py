@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from exporter.cli.rules import Form, document
-from exporter.metrics.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Kind
 from tests.promql_names import known_series, mentioned, unknown_names
 from tests.rule_files import (
     ALERT_NAMES,

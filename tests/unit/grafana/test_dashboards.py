@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Kind
 from grafana.generate import dashboards, text
 from tests.dashboard_files import DASHBOARDS, DIRECTORY, Dashboard, queries, variables
 from tests.dashboard_lint import EXEMPT, problems

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
+from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS
+from exporter.metrics.metric import Kind, Metric
 
 # Design, section 3, by hand. Names, types and labels are what users' rules depend on.
 _PINNED = """

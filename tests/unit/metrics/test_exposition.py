@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.alerting.status import AlertingMetrics
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS
 from exporter.metrics.exposition import EVERYTHING, SLICE_BYTES, Exposition, Format, Selection, Source
+from exporter.metrics.metric import Kind
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store

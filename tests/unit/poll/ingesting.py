@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from exporter.clock import Clock
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import Answer, Failure, Query, Scope, Target
 from exporter.poll import SwitchContext
 from exporter.poll.backoff import KeyHealth

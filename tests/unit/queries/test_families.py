@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.metric import Metric
 from exporter.model import (
     Answer,
     Counts,

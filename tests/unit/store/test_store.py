@@ -7,7 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import METRICS, Metric
+from exporter.metrics.catalogue import METRICS
+from exporter.metrics.metric import Metric
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store, Values
 

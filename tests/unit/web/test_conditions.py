@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from exporter.alerting.engine import Engine
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.metrics import catalogue
+from exporter.metrics.metric import Metric
 from exporter.poll.config_metrics import set_tenant_metrics
 from exporter.web.conditions import of_tenant
 from tests.unit.web.conftest import NOW, Pollers
@@ -44,7 +45,7 @@ def _states(most: int) -> st.SearchStrategy[dict[str, float]]:
 
 
 _QUEUES, _TRUNKS, _PHONES = ("q1", "q2"), ("t1", "t2"), ("100", "101", "102")
-_METRICS: dict[tuple[catalogue.Metric, str], st.SearchStrategy[Any]] = {
+_METRICS: dict[tuple[Metric, str], st.SearchStrategy[Any]] = {
     (catalogue.TENANT_BALANCE, ""): st.sampled_from([-1.0, 9.99, 10.0, 49.99, 50.0, 51.0]),
     (catalogue.TENANT_EXTENSIONS, ""): _states(5),
     (catalogue.TRUNK_REGISTERED, ""): _values(_TRUNKS, 0.0, 1.0),
@@ -59,9 +60,7 @@ _METRICS: dict[tuple[catalogue.Metric, str], st.SearchStrategy[Any]] = {
 
 @given(known=st.fixed_dictionaries({}, optional=_METRICS))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_the_daemon_finds_the_same(
-    known: dict[tuple[catalogue.Metric, str], Any], pollers: Pollers
-) -> None:
+async def test_the_daemon_finds_the_same(known: dict[tuple[Metric, str], Any], pollers: Pollers) -> None:
     """Every condition that is met is due in the daemon, with its severity, and no other is."""
     poller = pollers(**_SETTINGS)
     (tenant,) = poller.targets.tenants.values()

@@ -1,21 +1,18 @@
 """Builders of findings."""
 
 from exporter.cli.probe.findings import Finding
-from exporter.model import ExtensionParameter, Failure, Query, Reason
+from exporter.model import ExtensionParameter, Failure, Query, Reason, Scope
 from exporter.queries import QUERIES
 from exporter.request import Operation, Request
 from tests.reading import OPERATIONS, section_of
-
-_PER_TENANT = {Query.BALANCE, Query.LIMITS, Query.EXTENSIONS, Query.REGISTRATIONS, Query.QUEUES, Query.QUEUE}
 
 _WINDOW = {"start": "2026-11-02 08:00:00", "end": "2026-11-02 08:05:00"}
 
 
 def request_of(query: Query, operation: Operation | None = None, tenant: str | None = None) -> Request:
-    """Return a request of a query, by default for tenant ACME if the query needs a tenant."""
+    """Return a request of a query, by default for tenant ACME if the operation needs a tenant."""
     operation = operation or OPERATIONS[query]
-    needs_tenant = query in _PER_TENANT or operation is Operation.TENANT_PEERS
-    default = "ACME" if needs_tenant and operation is not Operation.PEERS else ""
+    default = "" if Scope.SWITCH in operation.scopes else "ACME"
     return Request(
         operation,
         tenant=default if tenant is None else tenant,
