@@ -79,6 +79,7 @@ class Storage:
         self._is_started = False
         self._is_open = False
         self._is_read = False
+        self._was_killed = False
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -126,6 +127,9 @@ class Storage:
         content = await self._timeline_file.load(partial(claim, self.path, files), handover=handover)
         if content:
             self._timeline_file.report_invalid(self._restore_timeline(content))
+            polls = {Kind.EXPORTER_STARTED, Kind.EXPORTER_ACTIVE}
+            last = self.timeline.last(*polls, Kind.EXPORTER_STOPPED, Kind.EXPORTER_STANDBY)
+            self._was_killed = last is not None and last.kind in polls
         self._is_read = True
 
     async def check(self) -> None:
@@ -137,10 +141,7 @@ class Storage:
         """Start writing changes. ``memories`` returns the memory of each switch by name."""
         if self.path is None:
             self._log.info("no --storage.path: a restart forgets known nodes, alerts and the timeline")
-        polls = {Kind.EXPORTER_STARTED, Kind.EXPORTER_ACTIVE}
-        last = self.timeline.last(*polls, Kind.EXPORTER_STOPPED, Kind.EXPORTER_STANDBY)
-        was_killed = last is not None and last.kind in polls
-        more = "; the previous run did not stop cleanly; perhaps it was killed" if was_killed else ""
+        more = "; the previous run did not stop cleanly; perhaps it was killed" if self._was_killed else ""
         self.timeline.add(Kind.EXPORTER_STARTED, f"exporter started, version {version}{more}")
         self._memories = memories
         self._is_started = True

@@ -96,6 +96,16 @@ async def test_a_restart(tmp_path: Path) -> None:
     await second.close()
 
 
+async def test_a_first_start_that_polls_at_once_follows_no_kill(tmp_path: Path) -> None:
+    """The entry that it polls is older than that of the start, but from the same run."""
+    storage = Storage(tmp_path, Clock())
+    await storage.open()
+    storage.timeline.add(Kind.EXPORTER_ACTIVE, "the exporter polls now")
+    storage.start("1.0", dict)
+    assert "exporter started, version 1.0" in _texts(storage)
+    await storage.close()
+
+
 async def test_a_kill(tmp_path: Path) -> None:
     """What happened before is in the file within seconds, and the next start says that there was no stop."""
     first = await _started(tmp_path)

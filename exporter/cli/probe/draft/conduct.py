@@ -172,7 +172,7 @@ class Conductor:
         for wanted in requests:
             sent = [each for each in self._survey.findings if not each.request.tenant]
             if len(sent) >= _REFUSALS and self._survey.is_refused(sent):
-                self._say("  The key has no right for the installation")
+                self._say("  The switch refuses the key for the installation")
                 return
             if len(sent) >= _REFUSALS and all(each.reason in _NOT_THE_API for each in sent):
                 self._say("  No further requests are sent, because this does not look like the API")

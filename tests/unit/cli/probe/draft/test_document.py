@@ -104,7 +104,7 @@ async def test_a_tenant_key_without_its_tenant() -> None:
     survey, output, _ = await surveyed(key_env="TENANT_KEY")
     assert not survey.works
     assert len(survey.findings) == 3
-    assert "has no right for the installation" in output
+    assert "The switch refuses the key for the installation" in output
 
 
 async def test_an_admin_key_that_lists_no_tenants(tmp_path: Path) -> None:
