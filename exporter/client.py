@@ -102,7 +102,7 @@ class Client:
         return _Exchange(self, url, max_bytes, Reservation(self.budget, self._large))
 
     async def receive(self, url: URL, limit: int, reservation: Reservation) -> Body | Failure:
-        """Return the body of the response to a GET request. For ``send``."""
+        """Send a GET request, and return the body of its response. For what ``send`` returns."""
         try:
             with TimedRequest(self._time_limit):
                 return await self._fetch(url, limit, reservation)

@@ -121,7 +121,7 @@ class Elector:
         self._lease: Lease | None = None
         self._content: Lease | None = None
         self._changed_at = 0.0  # when this content was first seen, on the monotonic clock
-        self._decision = Decision(State.STANDBY, "the Lease was not read yet")
+        self._decision = Decision(State.STANDBY, "the Lease has not been read yet")
         # On the clock that includes the time in which the machine was paused: another exporter may have taken
         # the Lease in that time.
         self._valid_until = 0.0  # of the decision to poll

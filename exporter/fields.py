@@ -2,10 +2,10 @@
 
 Values arrive as text. A validator raises ValueError with the part of the error message after the key.
 
-The schemas are true to how values are read. An editor reads YAML with types, so ``100`` may be a number, but
-is also the text "100". A value in quotes is the same as without, except that a name must not be a plain
-``true`` or ``false``. ``SchemaOf`` attaches a schema to a type of the configuration. ``patternErrorMessage``
-is what yaml-language-server shows.
+The schemas accept what the exporter accepts. An editor reads YAML with types, so ``100`` is a number, but the
+exporter also reads it as the text "100". Quotes around a value change nothing, except that a name must not be
+``true`` or ``false`` without quotes. ``SchemaOf`` attaches a schema to a type of the configuration.
+``patternErrorMessage`` is what yaml-language-server shows.
 """
 
 import re

@@ -3,12 +3,13 @@
 arguments    flags and commands
 daemon       poll and serve, without a command
 check        --config.check: validate the configuration and print the polling plan; --config.schema
-probe        query a switch once and suggest settings
+probe        query a switch once and suggest settings; its flags are in ``probe_arguments``
 healthcheck  check whether the local exporter is healthy
 rules        print the shipped rules for Prometheus
 assets       write the shipped files for other programs to a directory
 testalert    send a test alert to every configured Alertmanager
 demo         run the exporter against a simulated switch
+simulate     run a simulated switch alone
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 loader           reads YAML, validates it, and collects the problems
 schema           the whole file
-alerting, connection, high_availability, tenant_settings, thresholds   its sections
+alerting, business_hours, connection, high_availability, tenant_settings, thresholds   its sections
 web              the file of ``--web.config.file``
 fields, keys     types of single values; keys, passwords and their files
 cross_checks     conflicts between sections

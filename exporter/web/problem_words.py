@@ -107,7 +107,7 @@ _FIRST_STEPS: Sequence[tuple[str, str, str]] = (
     ("http", "too many requests", "lower `max_requests_per_second`"),
     ("http", "", "check `url`: its scheme, port and path"),
     ("auth", "", "check the key"),
-    ("rejected", "", "run `softswitch-exporter probe` and read the message of the switch"),
+    ("rejected", "", "run `softswitch-exporter probe` and read the error message of the switch"),
     ("empty", "", "check the permissions of the key, then the error log of the web server"),
     ("decode", "HTML", "check the path in `url`, then whether the server requires a login"),
     ("decode", "", "run `softswitch-exporter probe` and read the response"),

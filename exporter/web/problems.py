@@ -82,7 +82,7 @@ def problem_of(alert: Json, switch: Json) -> Json:
 
 
 def _state(group: Json, place: _Place | None) -> str:
-    """Return the state of a problem: that of its alerts, unless the state of its switch tells more."""
+    """Return the state of a problem: that of its alerts, corrected by the state of its switch."""
     state: str = group["state"]
     if place is None or state not in ("firing", "recovered"):
         return state

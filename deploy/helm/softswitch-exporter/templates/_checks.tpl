@@ -174,14 +174,14 @@ The exporter reads 0101 and NO as texts, but Helm as the number 65 and as false.
 {{- end }}
 
 {{/*
-Refuses changes of an existing claim that Kubernetes refuses with less to go by. `helm template` finds no claims.
+Rejects changes of an existing claim that Kubernetes would reject without saying what to do. `helm template` finds no claims.
 */}}
 {{- define "softswitch-exporter.checkClaims" -}}
 {{- if and .Values.persistence.enabled (not .Values.persistence.existingClaim) -}}
 {{- range (include "softswitch-exporter.instances" . | fromJson).all -}}
 {{- $name := .name -}}
 {{- with (lookup "v1" "PersistentVolumeClaim" $.Release.Namespace $name).spec -}}
-{{- $advice := "; a claim cannot be changed, so delete the Deployment and the claim first, which loses known nodes, alerts and the timeline" -}}
+{{- $advice := "; Kubernetes cannot change it, so delete the Deployment and the claim first, which loses known nodes, alerts and the timeline" -}}
 {{- if ne (sortAlpha .accessModes | toJson) (sortAlpha $.Values.persistence.accessModes | toJson) -}}
 {{- fail (printf "persistence.accessModes: the claim %s has %s, got %s%s" $name (toJson .accessModes) (toJson $.Values.persistence.accessModes) $advice) -}}
 {{- end -}}
