@@ -1,6 +1,7 @@
 """The time from the start of the program to a complete scrape, and the cost of its imports."""
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -49,8 +50,10 @@ def rows(run: Start, directory: Path, rounds: int) -> Iterator[Row]:
 
 
 def _cpu(code: str) -> float:
+    """Return the CPU seconds of a program. Its modules are compiled, as after an installation."""
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
