@@ -17,7 +17,7 @@ from tests.e2e.programs import Start, start_exporter, wait_until
 _TENANTS = 1000
 _FAMILIES = ("softswitch_tenant_channels", "softswitch_tenant_calls", "softswitch_tenant_balance")
 _PACING = 30.0
-"""Seconds of the first sweep, if the rate limit allows it (design, section 5)."""
+"""Seconds of the first sweep, if the rate limit allows it."""
 
 _IMPORT = 0.5
 """Seconds."""

@@ -2,7 +2,7 @@
 
 With the same keys, the same API also hangs up calls, reboots phones and moves money. A request is therefore
 one of a closed set of operations, each with fixed parameters and few free ones.
-Sources: design section 6; the vendor's ``reqtype=HELP``.
+Source of the names and parameters: the vendor's ``reqtype=HELP``.
 """
 
 from collections.abc import Mapping

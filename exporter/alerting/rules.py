@@ -14,7 +14,7 @@ To add one:
    thresholds and the list of alerts that the exporter evaluates. Its words on the status page in
    ``exporter/web/problem_words.py``; with ``keep_firing_for``, its queries in ``_QUERIES`` of
    ``exporter/web/unknown_values.py``; its condition, if it reads only current values, in
-   ``exporter/web/conditions.py``, with the alerts that say more.
+   ``exporter/web/conditions.py``; the alerts that inhibit it in ``COVERED_BY`` there and in ``groups``.
 4. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already:
    ``tests/unit/alerting/test_differential.py`` reports which alerts never fired, and compares both sides.
 5. A line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``, and what causes the alert in its

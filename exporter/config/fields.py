@@ -230,7 +230,7 @@ def _http_url(value: object, example: str) -> str:
 Text = Annotated[str, PlainValidator(_name), Form("text"), SchemaOf(NAME)]
 Extension = Annotated[Text, AfterValidator(_extension), SchemaOf(EXTENSION)]
 LabelValue = Annotated[str, PlainValidator(_text), SchemaOf(LABEL_VALUE)]
-"""Any text: it is exported as written (design, section 5)."""
+"""Any text: it is exported as written."""
 Timeout = Annotated[
     float, PlainValidator(duration_between("100ms", "1h")), Form("duration, 100ms to 1h"), SchemaOf(DURATION)
 ]

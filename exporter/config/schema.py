@@ -1,4 +1,4 @@
-"""The whole file: ``switches``, ``alerting`` and ``high_availability`` (design, section 4)."""
+"""The whole file: ``switches``, ``alerting`` and ``high_availability``."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Every metric that the exporter serves, declared once.
 
 ``docs/metrics.md`` is generated from here, and tests compare a real scrape, the rules and the dashboards with
-it. Names and labels are a promise to users (design, section 3).
+it. Names and labels are a promise to users.
 """
 
 from functools import partial

@@ -13,7 +13,7 @@ class Kind(StrEnum):
 
 
 class DropRank(IntEnum):
-    """The order in which metrics are dropped to stay within ``max_series`` (design, section 5)."""
+    """The order in which metrics are dropped to stay within ``max_series``."""
 
     EXTENSION = 0  # except watched extensions
     TENANT_NODE = 1

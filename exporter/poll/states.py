@@ -14,7 +14,7 @@ from exporter.model import Extensions, Failure, Peers, Reason, Registration
 from exporter.store import Families
 
 ENOUGH = 90
-"""Percent of the parts that need a value for the query to succeed (design, section 5)."""
+"""Percent of the parts that need a value for the query to succeed."""
 
 Value = TypeVar("Value")
 

@@ -2,7 +2,7 @@
 
 The API of a real switch also hangs up calls, reboots phones and moves money, with the same keys and at the
 same URL. A client that sends such a request has a bug, so the simulator rejects it loudly.
-Source of the list: design section 6; parameters: vendor's reference (reqtype=HELP).
+Source of the parameters: the vendor's reference (reqtype=HELP).
 """
 
 from collections import Counter

@@ -27,7 +27,7 @@ MINUTE = 60.0
 DAY = 86_400.0
 TIMEOUT = 10.0
 FAILURES = 5
-"""Consecutive failures that open the breaker (design, section 5)."""
+"""Consecutive failures that open the circuit breaker."""
 
 LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
 _NEW_KEY = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"

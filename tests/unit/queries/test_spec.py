@@ -160,7 +160,7 @@ def test_the_endpoint_of_a_request() -> None:
 
 @pytest.mark.parametrize("query", Query)
 def test_size_limits(query: Query) -> None:
-    """A value may have 8 MiB, a list 64 (design, section 5)."""
+    """A value may have 8 MiB, a list 64."""
     for endpoint in QUERIES[query].endpoints:
         assert endpoint.max_bytes == (64 if endpoint.rows else 8) * 2**20
 

@@ -1,7 +1,7 @@
 """``probe --write-config``: survey a switch, and write a configuration with comments for it.
 
 flags       the settings of the survey, from the command line
-conduct     sends the requests, and prints the plan and the progress
+surveyor    sends the requests, and prints the plan and the progress
 survey      what the switch answered
 pace        intervals that the rate limit allows
 document    the configuration as text; queries and tenants are its sections
@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exporter.cli.probe.advice import advice
-from exporter.cli.probe.draft.conduct import Conductor, Say, label, outcome_text, plan
 from exporter.cli.probe.draft.document import document
 from exporter.cli.probe.draft.entries import visible
 from exporter.cli.probe.draft.flags import settings_of, switch_of, with_flags, with_relative_paths
 from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.queries import answered_but_off
 from exporter.cli.probe.draft.survey import Survey, repaired
+from exporter.cli.probe.draft.surveyor import Say, Surveyor, label, outcome_text, plan
 from exporter.cli.probe.runner import open_runner
 from exporter.config import load
 from exporter.config.fields import ValidationContext
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     mask = Mask()
     say("")
-    asyncio.run(_conduct(survey, mask, say))
+    asyncio.run(_send_requests(survey, mask, say))
     say("")
     if not survey.works:
         for line in _causes(survey):
@@ -83,10 +83,10 @@ def _printer(*, to_stderr: bool) -> Say:
     return lambda line: print(line, file=sys.stderr if to_stderr else sys.stdout, flush=True)
 
 
-async def _conduct(survey: Survey, mask: Mask, say: Say) -> None:
+async def _send_requests(survey: Survey, mask: Mask, say: Say) -> None:
     async with open_runner(survey.switch, mask) as runner:
         survey.findings = runner.findings
-        await Conductor(runner, survey, say, time.monotonic).run()
+        await Surveyor(runner, survey, say, time.monotonic).run()
 
 
 def _check(file: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from exporter.cli.check import warnings
-from exporter.cli.probe.draft.conduct import Conductor
 from exporter.cli.probe.draft.document import document
 from exporter.cli.probe.draft.flags import Tree
 from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.survey import Survey, repaired
+from exporter.cli.probe.draft.surveyor import Surveyor
 from exporter.cli.probe.runner import open_runner
 from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.config.fields import ValidationContext
@@ -81,7 +81,7 @@ async def surveyed(
     try:
         async with open_runner(survey.switch, Mask()) as runner:
             survey.findings = runner.findings
-            await Conductor(runner, survey, lines.append, clock).run()
+            await Surveyor(runner, survey, lines.append, clock).run()
         assert running.parts.journal.forbidden == []
     finally:
         await running.stop()

@@ -103,7 +103,7 @@ def label(request: Request, *, scoped: bool = True) -> str:
     return visible(f"{name} of {request.tenant}") if scoped and request.tenant else name
 
 
-class Conductor:
+class Surveyor:
     """Sends the requests. ``say`` prints a line."""
 
     def __init__(self, runner: Runner, survey: Survey, say: Say, clock: Callable[[], float]) -> None:

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from exporter.cli.probe.draft.conduct import Conductor, plan
 from exporter.cli.probe.draft.survey import Survey
+from exporter.cli.probe.draft.surveyor import Surveyor, plan
 from exporter.cli.probe.runner import open_runner
 from exporter.errors import StartError
 from exporter.masking import Mask
@@ -74,7 +74,7 @@ async def test_a_tenant_that_is_not_listed(asked: list[str], problem: str) -> No
     async with open_runner(survey.switch, Mask()) as runner:
         survey.findings = runner.findings
         with pytest.raises(StartError) as raised:
-            await Conductor(runner, survey, lambda _: None, lambda: 0.0).run()
+            await Surveyor(runner, survey, lambda _: None, lambda: 0.0).run()
     await simulator.stop()
     assert str(raised.value) == problem
     assert not any(finding.request.tenant for finding in survey.findings)
