@@ -153,7 +153,7 @@ async def _print_values(url: str, tenants: int, stop: asyncio.Event) -> None:
 
 
 def _known_tenants(samples: Sequence[Sample]) -> int:
-    """Return how many tenants have a balance, and phones of which all states are known."""
+    """Return how many tenants have a balance, and no phone whose state is unknown."""
     phones = {
         sample.labels["tenant"]: sample.value
         for sample in samples
