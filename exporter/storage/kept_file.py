@@ -34,19 +34,18 @@ class InUseError(ValueError):
 
 
 class KeptFile:
-    """A file of an exporter that runs as ``user``, locked from first use to ``release``.
+    """A file of the exporter, locked from first use to ``release``.
 
     If the disk hangs, every method hangs: call them in a thread. ``noun`` is what error messages call the
     file; ``setting`` is the flag or key that sets its path. ``limit``: the maximum size in bytes. To parse a
     file takes up to 16 times its size in memory (measured 2026-12).
     """
 
-    def __init__(self, path: Path, *, noun: str, setting: str, limit: int, user: int | None = None) -> None:
+    def __init__(self, path: Path, *, noun: str, setting: str, limit: int) -> None:
         self.path = path
         self._limit = limit
         self._noun = noun
         self._setting = setting
-        self._user = os.geteuid() if user is None else user
         self._lock: int | None = None
 
     def lock(self) -> None:
@@ -194,8 +193,8 @@ class KeptFile:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"is not a regular file; remove it, or change {self._setting}")
-            if status.st_uid not in {self._user, 0}:
-                found = f"belongs to user {status.st_uid}, expected user {self._user}"
+            if status.st_uid not in {os.geteuid(), 0}:
+                found = f"belongs to user {status.st_uid}, expected user {os.geteuid()}"
                 raise ValueError(f"{found}; change its owner, or remove it")
             yield descriptor
         finally:

@@ -1,6 +1,6 @@
 """The newest values of one switch, and their age."""
 
 from exporter.metrics.text_format import Values
-from exporter.store.store import Attempt, Families, Job, Store
+from exporter.store.store import Attempt, Families, Store
 
-__all__ = ["Attempt", "Families", "Job", "Store", "Values"]
+__all__ = ["Attempt", "Families", "Store", "Values"]

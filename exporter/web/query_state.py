@@ -11,7 +11,7 @@ from exporter.model import Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.queries import QUERIES
 from exporter.slices import slices
-from exporter.store.store import Attempt
+from exporter.store import Attempt
 
 FAILURES_SHOWN = 100
 """How many failures per query the status lists at most, in case 5,000 tenants fail at once."""
