@@ -203,14 +203,16 @@ def test_queues_without_calls_prove_nothing() -> None:
     assert not scope.is_ignored
 
 
-def test_one_different_answer() -> None:
-    """Each round must have the same answer for all queues."""
+@pytest.mark.parametrize("other", [_fields(41), _fields(LANGUAGE="en")])
+def test_one_different_answer(other: Mapping[str, str]) -> None:
+    """Two rounds in a row must have the same answer for all queues, with the same fields."""
     scope = QueueScope()
     for _ in range(5):
         _round(scope, *[_fields()] * 3)
-        _round(scope, _fields(), _fields(), _fields(41))
+        _round(scope, _fields(), _fields(), other)
+    reports = [_round(scope, *[_fields()] * 3) for _ in range(3)]
 
-    assert not scope.is_ignored
+    assert reports == [[False] * 3, [False] * 3, [True, False, False]]
 
 
 def test_calls_while_the_id_is_ignored() -> None:
@@ -259,6 +261,16 @@ def test_tenant_with_different_queues() -> None:
     for _ in range(2):
         _round(scope, *[_fields()] * 3)
     assert scope.is_ignored
+
+
+def test_a_tenant_whose_queues_differ_from_the_start() -> None:
+    """It takes two rounds as well, and the first answer of the third."""
+    scope = QueueScope()
+    for _ in range(3):
+        _round(scope, *[_fields()] * 3)
+    reports = [_round(scope, _fields(40), _fields(7), _fields(90), tenant="BETA") for _ in range(3)]
+
+    assert reports == [[False] * 3, [False] * 3, [True, False, False]]
 
 
 def test_queue_without_an_answer() -> None:
