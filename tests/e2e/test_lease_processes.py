@@ -52,6 +52,7 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     for path in ("/-/ready", "/-/healthy"):
         assert get(f"{pair.exporters[standby].base_url}{path}")
     time.sleep(PERIOD)
+    wait_until(lambda: "exporter_active" in _written(pair), 60, pair.told)
     assert pair.pollers(began) == {active}
     assert (pair.active(active), pair.active(standby)) == (1, 0)
     assert pair.series(active) > 0
@@ -121,6 +122,12 @@ def _alert_age(pair: LeasePair, name: str) -> float:
 def _changes(pair: LeasePair, name: str) -> list[str]:
     """Return the kinds of the entries in the timeline of an exporter."""
     return [entry["kind"] for entry in pair.status(name)["timeline"]]
+
+
+def _written(pair: LeasePair) -> str:
+    """Return the timeline in the file."""
+    file = pair.directory / "storage/timeline.json"
+    return file.read_text() if file.exists() else ""
 
 
 def _overlaps(pair: LeasePair, since: float) -> Iterator[tuple[float, str]]:
