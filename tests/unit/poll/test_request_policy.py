@@ -289,6 +289,14 @@ def test_reload_drops_disabled_queries(polled: _Polled) -> None:
     assert polled.policy.breaker.probe_target is None
 
 
+def test_the_probe_is_the_fastest_target(polled: _Polled) -> None:
+    """By how long its latest success took, not by when that was."""
+    polled.record(None, _CALLS, seconds=2)
+    polled.record(None, _BALANCE, at=60)
+
+    assert polled.policy.breaker.probe_target == _BALANCE
+
+
 def test_retry_after_of_three_targets_pauses_everything(polled: _Polled) -> None:
     """Sweeps, requests with a slot, retries and probes wait until the pause is over."""
     policy = polled.policy
