@@ -1,5 +1,6 @@
 """Surveys of a simulated switch, and the configurations that they lead to."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,18 @@ from exporter.masking import Mask
 from exporter.poll.planner import Targets
 from exporter.simulator.faults import Fault
 from exporter.simulator.options import Options
+from exporter.simulator.overrides import AddedCalls
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import Size, World
 
 KEY = "demo-admin"
 _ENVIRONMENT = {"PBX_KEY": KEY, "TENANT_KEY": "demo-tenant-ACME"}
+
+_HISTORY = 30 * 3600.0
+"""Seconds with calls: more than time zones differ."""
+
+_CALLS = 3600
+"""Two a minute."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,10 @@ async def surveyed(
     **settings: Any,
 ) -> tuple[Survey, str, Tree]:
     """Return a survey of a switch, what was printed, and the settings of the flags."""
-    running = await start(
-        "127.0.0.1", 0, create_application(world or World(Size(tenants=4)), options=options or Options())
-    )
+    world = world or World(Size(tenants=4))
+    # Calls at any time of the day, so that a window of five minutes has some.
+    world.overrides.add_calls(AddedCalls("ACME", time.time() - _HISTORY, _CALLS, seconds=_HISTORY))
+    running = await start("127.0.0.1", 0, create_application(world, options=options or Options()))
     for fault in faults:
         running.parts.faults.add(fault)
     tree: Tree = {"name": "pbx", "url": running.url, "key_env": key_env, **settings}
